@@ -1,0 +1,1 @@
+"""From a bucket of overhead images to searchable labels."""

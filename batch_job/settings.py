@@ -1,0 +1,151 @@
+"""What a worker reads. Every field ``name`` is the variable ``BACKFILL_NAME``; all problems are named at once."""
+
+import hashlib
+import importlib
+from enum import StrEnum, auto
+from typing import Annotated, Any, Self
+
+import orjson
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from batch_job.errors import SettingsError
+
+DETECTION_VERSION = 1
+"""Raise when the code cuts or encodes chips differently, so that old answers are not taken for new ones."""
+INDEX_VERSION = 1
+"""Raise when the code makes other documents from the same answers: everything is re-indexed from the archive."""
+
+PREFIX = "BACKFILL_"
+
+
+class Stretch(StrEnum):
+    """How other than 8-bit data becomes 8-bit."""
+
+    JOINT = auto()
+    """One low/high pair for all bands, so that hue survives."""
+    PER_BAND = auto()
+
+
+class Encoding(StrEnum):
+    """How chips are sent."""
+
+    JPEG = auto()
+    PNG = auto()
+
+
+class PipelineSettings(BaseSettings):
+    """Settings of the pipeline, the same behind every door."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    detector: str = Field(
+        default="rekognition",
+        pattern=r"^(rekognition(@https?://\S+)?|http@https?://\S+)$",
+        description="`rekognition`, `rekognition@URL` (another endpoint) or `http@URL` (any model server).",
+    )
+    chip_px: int = Field(default=1024, ge=80, le=10_000, description="Side of a chip, px.")
+    overlap_px: int = Field(
+        default=-1, ge=-1, description="How far neighbouring chips overlap, px; -1: a fifth of chip_px."
+    )
+    min_confidence: float = Field(default=55.0, ge=0, le=100, description="Detections below this are not asked for.")
+    encoding: Encoding = Field(default=Encoding.JPEG, description="Format of the chips sent.")
+    jpeg_quality: int = Field(default=90, ge=1, le=100, description="Quality of JPEG chips.")
+    stretch: Stretch = Field(default=Stretch.JOINT, description="How other than 8-bit data becomes 8-bit.")
+    calls_in_flight: int = Field(default=8, ge=1, le=256, description="Detector calls under way at once.")
+    before_detection: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Callables `module:name`, chip pixels to chip pixels, comma-separated."
+    )
+    after_merging: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Callables `module:name`, features to features, comma-separated."
+    )
+    settings_revision: int = Field(
+        default=0, ge=0, description="Grows with every deployment; workers of an older one leave newer work alone."
+    )
+    lease_s: int = Field(default=300, ge=3, le=3600, description="How long a worker may be silent, seconds.")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Log from here up.")
+
+    @field_validator("before_detection", "after_merging", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("before_detection", "after_merging")
+    @classmethod
+    def _importable(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            find_callable(name)
+        return names
+
+    @model_validator(mode="after")
+    def _overlap_is_under_chip(self) -> Self:
+        if self.overlap_px >= self.chip_px:
+            raise ValueError(f"overlap_px ({self.overlap_px}) must be under chip_px ({self.chip_px})")
+        if self.overlap_px < 0:
+            object.__setattr__(self, "overlap_px", self.chip_px // 5)
+        return self
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:
+        """Read the environment, under what is given.
+
+        Raises:
+            SettingsError: names every field that is wrong, and how.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            lines = [f"{PREFIX}{'.'.join(map(str, p['loc'])).upper()}: {p['msg']}" for p in error.errors()]
+            raise SettingsError("settings:\n  " + "\n  ".join(lines)) from error
+
+    def to_env(self) -> dict[str, str]:
+        """Write every field as the environment variable that ``load`` reads."""
+        fields = self.model_dump(mode="json")
+        texts = {name: ",".join(v) if isinstance(v, list) else str(v) for name, v in fields.items()}
+        return {f"{PREFIX}{name.upper()}": text for name, text in texts.items()}
+
+    @property
+    def engine(self) -> str:
+        """The parser's name: ``rekognition`` or ``http``."""
+        return self.detector.partition("@")[0]
+
+    @property
+    def detection_fingerprint(self) -> str:
+        """Name everything on our side of the request that a raw answer depends on."""
+        return _fingerprint(
+            version=DETECTION_VERSION,
+            detector=self.detector,
+            chip_px=self.chip_px,
+            overlap_px=self.overlap_px,
+            min_confidence=self.min_confidence,
+            encoding=self.encoding,
+            jpeg_quality=self.jpeg_quality,
+            stretch=self.stretch,
+            before_detection=self.before_detection,
+        )
+
+    @property
+    def index_fingerprint(self) -> str:
+        """Name everything that documents depend on beside the raw answers."""
+        return _fingerprint(version=INDEX_VERSION, after_merging=self.after_merging)
+
+
+def find_callable(name: str) -> Any:
+    """Import ``module:name``.
+
+    Raises:
+        ValueError: says what is missing.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{name!r} is not an importable module:name: {error}") from error
+    if not callable(found):
+        raise ValueError(f"{name!r} is not callable")  # noqa: TRY004  pydantic reports ValueErrors
+    return found
+
+
+def _fingerprint(**facts: object) -> str:
+    text = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).hexdigest()[:16]

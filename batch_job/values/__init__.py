@@ -1,0 +1,1 @@
+"""What crosses rooms: frozen, slotted, checked at birth."""

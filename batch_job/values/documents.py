@@ -1,0 +1,344 @@
+"""What is written to the two indices: an image with its ledger, and a label. Field meanings: ``docs/index-fields.md``."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import Any, Self
+
+from batch_job.errors import ErrorCode
+from batch_job.values.image import ImageRef, ImageVersion, SideFile
+from batch_job.values.place import Footprint, LonLat
+
+
+class TimeSource(StrEnum):
+    """Where an image's ``time`` comes from."""
+
+    ACQUIRED = auto()
+    LAST_MODIFIED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class ChipCounts:
+    """What became of an image's chips."""
+
+    total: int = 0
+    sent: int = 0
+    blank: int = 0
+    rejected: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageDocument:
+    """What the images index says of an image, apart from its ledger. None: not known."""
+
+    image: ImageRef
+    etag: str
+    size: int
+    last_modified: str
+    """ISO 8601 in UTC, like every time here."""
+    time: str
+    time_source: TimeSource
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    bands: int | None = None
+    dtype: str | None = None
+    crs: str | None = None
+    gsd_m: float | None = None
+    georeference: str | None = None
+    footprint: Footprint | None = None
+    center: LonLat | None = None
+    labels: tuple[str, ...] = ()
+    """Names found, sorted, each once."""
+    chips: ChipCounts = ChipCounts()
+    engine: str | None = None
+    model_version: str | None = None
+    cost_usd: float | None = None
+    run_id: str | None = None
+    indexed_at: str | None = None
+
+    def to_source(self) -> dict[str, Any]:
+        """Encode the fields that are known, as the mapping names them."""
+        fields: dict[str, Any] = {
+            "bucket": self.image.bucket,
+            "key": self.image.key,
+            "uri": self.image.uri,
+            "etag": self.etag,
+            "size": self.size,
+            "last_modified": self.last_modified,
+            "time": self.time,
+            "time_source": str(self.time_source),
+            "format": self.format,
+            "width": self.width,
+            "height": self.height,
+            "bands": self.bands,
+            "dtype": self.dtype,
+            "crs": self.crs,
+            "gsd_m": self.gsd_m,
+            "georeference": self.georeference,
+            "footprint": None if self.footprint is None else self.footprint.to_geojson(),
+            "center": _position(self.center),
+            "labels": list(self.labels),
+            "chips": {
+                "total": self.chips.total,
+                "sent": self.chips.sent,
+                "blank": self.chips.blank,
+                "rejected": self.chips.rejected,
+            },
+            "engine": self.engine,
+            "model_version": self.model_version,
+            "cost_usd": self.cost_usd,
+            "run_id": self.run_id,
+            "indexed_at": self.indexed_at,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+    @classmethod
+    def from_source(cls, source: Mapping[str, Any]) -> Self:
+        """Decode what ``to_source`` wrote; other fields are passed over."""
+        footprint, center = source.get("footprint"), source.get("center")
+        return cls(
+            image=ImageRef(bucket=source["bucket"], key=source["key"]),
+            time_source=TimeSource(source["time_source"]),
+            footprint=None if footprint is None else Footprint.from_geojson(footprint),
+            center=None if center is None else LonLat(lon=center["lon"], lat=center["lat"]),
+            labels=tuple(source["labels"]),
+            chips=ChipCounts(**source["chips"]),
+            **{name: source[name] for name in _REQUIRED_AS_THEY_ARE},
+            **{name: source.get(name) for name in _OPTIONAL_AS_THEY_ARE},
+        )
+
+
+_REQUIRED_AS_THEY_ARE = ("etag", "size", "last_modified", "time")
+_OPTIONAL_AS_THEY_ARE = (
+    *("format", "width", "height", "bands", "dtype", "crs", "gsd_m", "georeference"),
+    *("engine", "model_version", "cost_usd", "run_id", "indexed_at"),
+)
+
+
+def _position(position: LonLat | None) -> dict[str, float] | None:
+    return None if position is None else {"lon": position.lon, "lat": position.lat}
+
+
+class State(StrEnum):
+    """Where an image stands."""
+
+    PROCESSING = auto()
+    INDEXED = auto()
+    FAILED = auto()
+    REMOVED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """The labels that one claim wrote: ordinals 0 to ``count`` - 1 of that epoch."""
+
+    epoch: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SupersededSet:
+    """Labels that may exist and are not, or not yet, the truth."""
+
+    epoch: int
+    count: int
+    declared_ms: int
+    """When this was written down, ms since 1970; no label of it is written more than an hour later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who works on the image, and until when that holds without another word."""
+
+    owner: str
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """An image's ledger (``docs/architecture.md``, Reconcile), kept in its image document."""
+
+    image: ImageRef
+    state: State
+    version: ImageVersion
+    """The version claimed last."""
+    epoch: int
+    """Grows with every change of hands."""
+    lease: Lease | None = None
+    attempts: int = 0
+    token: str = ""
+    """New for every write, so that a lost answer can be recognised."""
+    live: LabelSet | None = None
+    """The labels that are the truth."""
+    superseded: tuple[SupersededSet, ...] = ()
+    settings_revision: int = 0
+    error_code: ErrorCode | None = None
+    error: str | None = None
+    described: ImageDocument | None = None
+    """What is known of the image of ``live``, or of the version that failed."""
+
+    def to_source(self) -> dict[str, Any]:
+        """Encode ledger and description as one document of the images index."""
+        ledger: dict[str, Any] = {
+            "id": self.image.id,
+            "bucket": self.image.bucket,
+            "key": self.image.key,
+            "uri": self.image.uri,
+            "state": str(self.state),
+            "version": {
+                "etag": self.version.etag,
+                "side_files": [{"key": side.key, "etag": side.etag} for side in self.version.side_files],
+                "detection_fingerprint": self.version.detection_fingerprint,
+                "index_fingerprint": self.version.index_fingerprint,
+            },
+            "epoch": self.epoch,
+            "attempts": self.attempts,
+            "token": self.token,
+            "superseded": [
+                {"epoch": labels.epoch, "count": labels.count, "declared_ms": labels.declared_ms}
+                for labels in self.superseded
+            ],
+            "settings_revision": self.settings_revision,
+        }
+        if self.lease is not None:
+            ledger["lease"] = {"owner": self.lease.owner, "until_ms": self.lease.until_ms}
+        if self.live is not None:
+            ledger["live"] = {"epoch": self.live.epoch, "count": self.live.count}
+        if self.error_code is not None:
+            ledger["error_code"], ledger["error"] = str(self.error_code), self.error
+        return {**(self.described.to_source() if self.described else {}), **ledger}
+
+    @classmethod
+    def from_source(cls, source: Mapping[str, Any]) -> Self:
+        """Decode what ``to_source`` wrote."""
+        version, lease, live = source["version"], source.get("lease"), source.get("live")
+        sides = tuple(SideFile(key=side["key"], etag=side["etag"]) for side in version["side_files"])
+        return cls(
+            image=ImageRef(bucket=source["bucket"], key=source["key"]),
+            state=State(source["state"]),
+            version=ImageVersion(
+                etag=version["etag"],
+                side_files=sides,
+                detection_fingerprint=version["detection_fingerprint"],
+                index_fingerprint=version["index_fingerprint"],
+            ),
+            epoch=source["epoch"],
+            lease=None if lease is None else Lease(owner=lease["owner"], until_ms=lease["until_ms"]),
+            attempts=source["attempts"],
+            token=source["token"],
+            live=None if live is None else LabelSet(epoch=live["epoch"], count=live["count"]),
+            superseded=tuple(SupersededSet(**labels) for labels in source["superseded"]),
+            settings_revision=source["settings_revision"],
+            error_code=ErrorCode(source["error_code"]) if "error_code" in source else None,
+            error=source.get("error"),
+            described=ImageDocument.from_source(source) if "time" in source else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Which write of a document was read; a compare-and-set write names it."""
+
+    seq_no: int
+    primary_term: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """A ledger entry as read, with what a write over it must name."""
+
+    entry: LedgerEntry
+    seen: Seen
+
+
+def label_id(image: ImageRef, *, epoch: int, ordinal: int) -> str:
+    """Name a label, 32 hex digits: writing it twice overwrites, and two claims never collide."""
+    facts = (image.bucket, image.key, str(epoch), str(ordinal))
+    return hashlib.sha256("\x1f".join(facts).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelDocument:
+    """One detection, flat, because Dashboards cannot draw ``nested`` fields."""
+
+    image: ImageRef
+    epoch: int
+    ordinal: int
+    label: str
+    terms: tuple[str, ...]
+    categories: tuple[str, ...]
+    kind: str
+    confidence: float
+    pixel_box: tuple[float, float, float, float]
+    """min_col, min_row, max_col, max_row, px."""
+    geometry: Footprint | None
+    center: LonLat | None
+    area_m2: float | None
+    length_m: float | None
+    chips: int
+    """How many chips saw it."""
+    touches_edge: bool
+    etag: str
+    time: str
+    time_source: TimeSource
+    model_version: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The document's ``_id``, also kept as a field to page by."""
+        return label_id(self.image, epoch=self.epoch, ordinal=self.ordinal)
+
+    def to_source(self) -> dict[str, Any]:
+        """Encode the fields that are known, as the mapping names them."""
+        fields: dict[str, Any] = {
+            "id": self.id,
+            "image_id": self.image.id,
+            "bucket": self.image.bucket,
+            "key": self.image.key,
+            "uri": self.image.uri,
+            "epoch": self.epoch,
+            "ordinal": self.ordinal,
+            "label": self.label,
+            "terms": list(self.terms),
+            "categories": list(self.categories),
+            "kind": self.kind,
+            "confidence": self.confidence,
+            "pixel_box": list(self.pixel_box),
+            "geometry": None if self.geometry is None else self.geometry.to_geojson(),
+            "center": _position(self.center),
+            "area_m2": self.area_m2,
+            "length_m": self.length_m,
+            "chips": self.chips,
+            "touches_edge": self.touches_edge,
+            "etag": self.etag,
+            "time": self.time,
+            "time_source": str(self.time_source),
+            "model_version": self.model_version,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+    @classmethod
+    def from_source(cls, source: Mapping[str, Any]) -> Self:
+        """Decode what ``to_source`` wrote."""
+        geometry, center = source.get("geometry"), source.get("center")
+        min_col, min_row, max_col, max_row = source["pixel_box"]
+        return cls(
+            image=ImageRef(bucket=source["bucket"], key=source["key"]),
+            terms=tuple(source["terms"]),
+            categories=tuple(source["categories"]),
+            pixel_box=(min_col, min_row, max_col, max_row),
+            geometry=None if geometry is None else Footprint.from_geojson(geometry),
+            center=None if center is None else LonLat(lon=center["lon"], lat=center["lat"]),
+            area_m2=source.get("area_m2"),
+            length_m=source.get("length_m"),
+            time_source=TimeSource(source["time_source"]),
+            model_version=source.get("model_version"),
+            **{name: source[name] for name in _LABEL_FIELDS_AS_THEY_ARE},
+        )
+
+
+_LABEL_FIELDS_AS_THEY_ARE = (
+    *("epoch", "ordinal", "label", "kind", "confidence", "chips", "touches_edge", "etag", "time"),
+)
