@@ -1,6 +1,6 @@
 """Every seam to the outside, on one page. Adapters implement these; fakes next to them do too.
 
-Unless a method says otherwise it may raise ``TransientError`` (try again) and ``DeploymentError`` (stop, tell a person).
+Unless a method says otherwise it may raise ``TransientError`` (try again) and ``DeploymentError`` (stop, call somebody).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,19 +13,50 @@ from numpy.typing import NDArray
 
 from batch_job.values.answers import Answer
 from batch_job.values.documents import LabelDocument, LabelSet, LedgerEntry, Seen, StoredEntry
-from batch_job.values.image import ImageRef
+from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.objects import ListedObject, ObjectFacts
 from batch_job.values.place import Georeference
 from batch_job.values.raster import Pixels, RasterFacts
 from batch_job.values.spaces import Chip, Window
+from batch_job.values.work import Processed, Work
 
 Keep = Callable[[], None]
-"""Called often by whoever works long: renews the lease when that is due.
+"""``Keeper.keep``, for those who need no more of it."""
 
-Raises:
-    LeaseLostError: the image is no longer ours; hand on what was paid, then let this error pass.
-    OutOfBudgetError: the same, for money.
-"""
+
+class Keeper(Protocol):
+    """Holds the lease while somebody works."""
+
+    def keep(self) -> None:
+        """Renew the lease when that is due; make sure that it is still ours. Call it often, and before each paid call.
+
+        Raises:
+            LeaseLostError: the image is no longer ours; archive what was paid, then let this error pass.
+            OutOfBudgetError: the same, for money.
+        """
+        ...
+
+    def part_archived(self) -> None:
+        """Note that a part reached the archive: progress, so the count of attempts starts again."""
+        ...
+
+
+class Processing(Protocol):
+    """From a claimed version of an image to its documents; ``process.py`` is the real one."""
+
+    def archived(self, image: ImageRef, version: ImageVersion) -> bool:
+        """Tell whether the archive holds every answer of this version, so that nothing would have to be bought."""
+        ...
+
+    def process(self, work: Work, keeper: Keeper) -> Processed:
+        """Do all stages; whatever was paid for stands in the archive when this returns or raises.
+
+        Raises:
+            InputError: this version cannot be processed.
+            ChangedError: the object is no longer this version.
+            LeaseLostError, OutOfBudgetError: as ``keeper.keep``.
+        """
+        ...
 
 
 class Clock(Protocol):

@@ -1,4 +1,4 @@
-"""What is written to the two indices: an image with its ledger, and a label. Field meanings: ``docs/index-fields.md``."""
+"""What is written to the two indices: an image with its ledger, and a label. Fields: ``docs/index-fields.md``."""
 
 import hashlib
 from collections.abc import Mapping
@@ -98,6 +98,8 @@ class ImageDocument:
     def from_source(cls, source: Mapping[str, Any]) -> Self:
         """Decode what ``to_source`` wrote; other fields are passed over."""
         footprint, center = source.get("footprint"), source.get("center")
+        required: dict[str, Any] = {name: source[name] for name in _REQUIRED_AS_THEY_ARE}
+        optional: dict[str, Any] = {name: source.get(name) for name in _OPTIONAL_AS_THEY_ARE}
         return cls(
             image=ImageRef(bucket=source["bucket"], key=source["key"]),
             time_source=TimeSource(source["time_source"]),
@@ -105,8 +107,8 @@ class ImageDocument:
             center=None if center is None else LonLat(lon=center["lon"], lat=center["lat"]),
             labels=tuple(source["labels"]),
             chips=ChipCounts(**source["chips"]),
-            **{name: source[name] for name in _REQUIRED_AS_THEY_ARE},
-            **{name: source.get(name) for name in _OPTIONAL_AS_THEY_ARE},
+            **required,
+            **optional,
         )
 
 

@@ -1,10 +1,34 @@
 """What a worker is asked to do, and what came of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from batch_job.errors import ErrorCode
-from batch_job.values.image import ImageRef
+from batch_job.values.documents import ImageDocument, LabelDocument
+from batch_job.values.image import ImageRef, ImageVersion
+from batch_job.values.objects import ObjectFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One version of one image, claimed."""
+
+    image: ImageRef
+    facts: ObjectFacts
+    version: ImageVersion
+    """Its detection fingerprint may be an older one, of which the archive then holds every answer."""
+    epoch: int
+    """The claim's; part of every label's id and of every archive part's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """What the stages made of it."""
+
+    described: ImageDocument
+    labels: Sequence[LabelDocument]
+    """Ordinals 0 to n - 1 of ``Work.epoch``."""
 
 
 class SkipReason(StrEnum):
