@@ -1,6 +1,6 @@
 """Every seam to the outside, on one page. Adapters implement these; fakes next to them do too.
 
-Unless a method says otherwise it may raise ``TransientError`` (try again) and ``DeploymentError`` (stop, call somebody).
+Unless a method says otherwise it may raise ``TransientError`` (try again) and ``DeploymentError`` (stop).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
