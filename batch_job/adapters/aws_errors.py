@@ -1,0 +1,175 @@
+"""From the errors of AWS's client to ours, by table: a code that nobody sorted is found by a test, not in the night."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+
+from botocore import exceptions as boto
+from botocore.exceptions import BotoCoreError, ClientError
+
+from batch_job.errors import (
+    AccessError,
+    BackfillError,
+    ChangedError,
+    InputError,
+    SettingsError,
+    SetUpError,
+    ThrottledError,
+    TooLargeError,
+    UnavailableError,
+    UnreadableImageError,
+    UnsupportedImageError,
+)
+
+ErrorTable = Mapping[str, type[BackfillError]]
+"""By a service's error code. A HEAD has no body, so its codes are HTTP statuses: ``"404"``."""
+
+_COMMON: ErrorTable = {
+    "AccessDenied": AccessError,
+    "AccessDeniedException": AccessError,
+    "ExpiredToken": AccessError,
+    "ExpiredTokenException": AccessError,
+    "IncompleteSignature": AccessError,
+    "InvalidAccessKeyId": AccessError,
+    "InvalidClientTokenId": AccessError,
+    "InvalidSignatureException": AccessError,
+    "InvalidToken": AccessError,
+    "MissingAuthenticationToken": AccessError,
+    "MissingAuthenticationTokenException": AccessError,
+    "NotAuthorized": AccessError,
+    "OptInRequired": AccessError,
+    "SignatureDoesNotMatch": AccessError,
+    "SubscriptionRequiredException": AccessError,
+    "UnrecognizedClientException": AccessError,
+    "RequestExpired": SetUpError,  # this and the next: this machine's clock is wrong
+    "RequestTimeTooSkewed": SetUpError,
+    "InternalError": UnavailableError,
+    "InternalFailure": UnavailableError,
+    "InternalServerError": UnavailableError,
+    "RequestTimeout": UnavailableError,
+    "RequestTimeoutException": UnavailableError,
+    "ServiceUnavailable": UnavailableError,
+    "ServiceUnavailableException": UnavailableError,
+    "RequestLimitExceeded": ThrottledError,
+    "RequestThrottled": ThrottledError,
+    "Throttling": ThrottledError,
+    "ThrottlingException": ThrottledError,
+    "TooManyRequestsException": ThrottledError,
+}
+
+S3: ErrorTable = MappingProxyType(
+    {
+        **_COMMON,
+        "403": AccessError,
+        "404": ChangedError,
+        "412": ChangedError,
+        "AllAccessDisabled": AccessError,
+        "AuthorizationHeaderMalformed": SettingsError,  # this and the next two: another Region's bucket
+        "IllegalLocationConstraintException": SettingsError,
+        "PermanentRedirect": SettingsError,
+        "ConditionalRequestConflict": ChangedError,
+        "EncryptionTypeMismatch": SetUpError,
+        "InvalidBucketName": SettingsError,
+        "InvalidObjectState": ChangedError,  # a lifecycle rule archived it since the HEAD; the next HEAD says so
+        "InvalidRange": UnreadableImageError,  # under If-Match only an empty object has no bytes to give
+        "InvalidRequest": SetUpError,
+        "InvalidWriteOffset": SetUpError,
+        "KMS.DisabledException": AccessError,
+        "KMS.InvalidStateException": AccessError,
+        "KMS.NotFoundException": AccessError,
+        "KeyTooLongError": InputError,
+        "NoSuchBucket": SetUpError,
+        "NoSuchKey": ChangedError,
+        "NoSuchVersion": ChangedError,
+        "PreconditionFailed": ChangedError,
+        "SlowDown": ThrottledError,
+        "TooManyParts": SetUpError,
+    }
+)
+"""Error Responses in the Amazon S3 API reference, and what botocore's model declares."""
+
+REKOGNITION: ErrorTable = MappingProxyType(
+    {
+        **_COMMON,
+        "ImageTooLargeException": TooLargeError,
+        "InvalidImageFormatException": UnsupportedImageError,
+        "InvalidParameterException": InputError,
+        "InvalidS3ObjectException": UnreadableImageError,
+        "LimitExceededException": ThrottledError,  # as botocore's standard retry mode sorts it
+        "ProvisionedThroughputExceededException": ThrottledError,
+        "ResourceNotFoundException": SetUpError,  # this and the next: a Custom Labels model that does not run
+        "ResourceNotReadyException": SetUpError,
+    }
+)
+"""Error handling in the Amazon Rekognition developer guide; the input errors are outcomes of one chip."""
+
+_CLIENT_SIDE: tuple[tuple[type[BotoCoreError], type[BackfillError]], ...] = (
+    (boto.NoCredentialsError, AccessError),
+    (boto.PartialCredentialsError, AccessError),
+    (boto.CredentialRetrievalError, AccessError),
+    (boto.RefreshWithMFAUnsupportedError, AccessError),
+    (boto.LoginError, AccessError),
+    (boto.SSOError, AccessError),
+    (boto.TokenRetrievalError, AccessError),
+    (boto.ProfileNotFound, SettingsError),
+    (boto.InvalidRegionError, SettingsError),
+    (boto.NoRegionError, SettingsError),
+    (boto.ParamValidationError, SettingsError),
+    (boto.ChecksumError, UnavailableError),
+    (boto.ConnectionError, UnavailableError),
+    (boto.FlexibleChecksumError, UnavailableError),
+    (boto.HTTPClientError, UnavailableError),
+    (boto.IncompleteReadError, UnavailableError),
+    (boto.MetadataRetrievalError, UnavailableError),
+)
+"""In this order; anything else that the client itself raises is a matter of set-up."""
+
+_SERVER_FAILURE, _TOO_MANY, _DENIED = 500, 429, (401, 403)
+
+
+@contextmanager
+def as_ours(table: ErrorTable, *, doing: str) -> Iterator[None]:
+    """Raise our error for the client's, with the client's as its cause.
+
+    Args:
+        table: ``S3`` or ``REKOGNITION``.
+        doing: What is being done, to what: it begins the message.
+
+    Raises:
+        BackfillError: the class that the table names for the code; for codes that it lacks, what the HTTP status says.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise _of_answer(error, table)(f"{doing}: {error_code(error)}: {_message(error)}") from error
+    except BotoCoreError as error:
+        raise _of_client(error)(f"{doing}: {error}") from error
+
+
+def error_code(error: ClientError) -> str:
+    """Give the service's own code, ``ThrottlingException`` say."""
+    return str(error.response.get("Error", {}).get("Code", "Unknown"))
+
+
+def _message(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", "")) or error.operation_name
+
+
+def _of_answer(error: ClientError, table: ErrorTable) -> type[BackfillError]:
+    known = table.get(error_code(error))
+    if known is not None:
+        return known
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if status >= _SERVER_FAILURE:
+        return UnavailableError
+    if status == _TOO_MANY:
+        return ThrottledError
+    # an unknown refusal would meet every object: stop rather than fail them one by one
+    return AccessError if status in _DENIED else SetUpError
+
+
+def _of_client(error: BotoCoreError) -> type[BackfillError]:
+    for theirs, ours in _CLIENT_SIDE:
+        if isinstance(error, theirs):
+            return ours
+    return SetUpError
