@@ -1,0 +1,60 @@
+"""From chip space to image space."""
+
+from batch_job.values.spaces import ChipDetection, ChipFrame, ChipGrid, ImageDetection, Kind, PixelBox, Window
+
+EDGE_TOLERANCE_PX = 2.0
+"""Chip pixels. Detectors miss the end of a cut object by about one; encoding by a fraction of one more."""
+
+
+def dechip(found: ChipDetection, frame: ChipFrame, grid: ChipGrid) -> ImageDetection:
+    """Place a chip's detection in the image that the chip was cut from.
+
+    Args:
+        found: Its box, if any, ends within the content of the chip (``answers.parse`` sees to that).
+        frame: The chip's.
+        grid: How the image was cut; tells the image's edges from those of chips.
+
+    Raises:
+        GeometryError: the box lies beside the content.
+    """
+    window = frame.window
+    if found.box is None:
+        return ImageDetection(found.label, found.confidence, Kind.REGION, _around(window), windows=(window,))
+    box = _to_image_space(found.box, frame)
+    touches_edge = _touches_edge(box, frame, grid)
+    return ImageDetection(found.label, found.confidence, Kind.OBJECT, box, windows=(window,), touches_edge=touches_edge)
+
+
+def _around(window: Window) -> PixelBox:
+    return PixelBox(
+        min_col=float(window.col_off),
+        min_row=float(window.row_off),
+        max_col=float(window.col_off + window.width),
+        max_row=float(window.row_off + window.height),
+    )
+
+
+def _to_image_space(box: PixelBox, frame: ChipFrame) -> PixelBox:
+    """Scale by window / content, then shift; what rounding puts outside the window is clamped."""
+    window, limits = frame.window, _around(frame.window)
+    px_per_col = window.width / frame.content_width
+    px_per_row = window.height / frame.content_height
+    return PixelBox(
+        min_col=max(window.col_off + box.min_col * px_per_col, limits.min_col),
+        min_row=max(window.row_off + box.min_row * px_per_row, limits.min_row),
+        max_col=min(window.col_off + box.max_col * px_per_col, limits.max_col),
+        max_row=min(window.row_off + box.max_row * px_per_row, limits.max_row),
+    )
+
+
+def _touches_edge(box: PixelBox, frame: ChipFrame, grid: ChipGrid) -> bool:
+    """Tell whether the box ends at an edge of the chip beyond which the image goes on."""
+    limits = _around(frame.window)
+    near_cols = EDGE_TOLERANCE_PX * frame.window.width / frame.content_width
+    near_rows = EDGE_TOLERANCE_PX * frame.window.height / frame.content_height
+    return (
+        (limits.min_col > 0 and box.min_col <= limits.min_col + near_cols)
+        or (limits.min_row > 0 and box.min_row <= limits.min_row + near_rows)
+        or (limits.max_col < grid.image_width and box.max_col >= limits.max_col - near_cols)
+        or (limits.max_row < grid.image_height and box.max_row >= limits.max_row - near_rows)
+    )
