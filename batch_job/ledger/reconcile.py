@@ -1,0 +1,212 @@
+"""One step behind every door: make the index say what the bucket says of one image (``docs/reconcile.md``)."""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from batch_job.errors import BackfillError, ChangedError, InputError, LeaseLostError
+from batch_job.ledger import generations
+from batch_job.ledger.lease import Hold
+from batch_job.ledger.looking import look
+from batch_job.ledger.visits import Failure, Found, Policy, Worker
+from batch_job.ledger.writes import LedgerWriter
+from batch_job.ports import Clock, LabelIndex, Ledger, ObjectStore, Processing
+from batch_job.values.documents import LabelDocument, LabelSet, LedgerEntry, Seen, State, StoredEntry
+from batch_job.values.image import ImageRef, ImageVersion
+from batch_job.values.work import Failed, Indexed, Outcome, Processed, Removed, Skipped, SkipReason, Work
+
+MAX_ROUNDS = 5
+"""An object that changes faster than it can be processed goes back to its queue after so many tries."""
+
+
+def random_token() -> str:
+    """Make a token that nobody made before."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciler:
+    """The ports, and who works under which settings. Give each line of work its own ``worker.owner``."""
+
+    store: ObjectStore
+    ledger: Ledger
+    labels: LabelIndex
+    processing: Processing
+    clock: Clock
+    worker: Worker
+    new_token: Callable[[], str] = random_token
+    """Signs each write of the ledger; never gives the same text twice."""
+
+    @property
+    def writer(self) -> LedgerWriter:
+        """Writes the ledger."""
+        return LedgerWriter(store=self.store, ledger=self.ledger, clock=self.clock, new_token=self.new_token)
+
+    def reconcile(self, image: ImageRef) -> Outcome:
+        """Make the index say what the bucket says of an image. Safe to repeat, at any time, by anybody.
+
+        Raises:
+            TransientError: try the same item again later.
+            DeploymentError: stop; no item would fare better.
+        """
+        visit = _Visit(self, image)
+        try:
+            return visit.go()
+        except BaseException as error:
+            visit.let_go(error)
+            raise
+
+    def delete_dead(self, entry: LedgerEntry) -> None:
+        """Delete the labels that will never be the truth again; that they are gone already is no error."""
+        for labels in generations.dead(entry):
+            self.labels.delete(entry.image, labels)
+
+
+class _Visit:
+    """One call of ``reconcile``: rounds of looking and acting, and the claim that is held in between."""
+
+    def __init__(self, by: Reconciler, image: ImageRef) -> None:
+        self._by = by
+        self._image = image
+        self._writer = by.writer
+        self._held: Hold | None = None
+
+    def go(self) -> Outcome:
+        """Look and act until what was done is still true when looked at again."""
+        for _ in range(MAX_ROUNDS):
+            outcome = self._round()
+            if outcome is not None:
+                return outcome
+        raise ChangedError(f"{self._image.uri}: changed during each of {MAX_ROUNDS} visits")
+
+    def _round(self) -> Outcome | None:
+        """Do one round; None when everything must be looked at again."""
+        stored, found = self._look()
+        entry = None if stored is None else stored.entry
+        now_ms = self._writer.now_ms(self._image)
+        reason = generations.why_skip(entry, found, self._by.worker, now_ms=now_ms)
+        if reason is not None:
+            return self._skip(entry, reason)
+        if found is not None:
+            return self._claim(stored, found)
+        return None if stored is None else self._remove(stored)
+
+    def _look(self) -> tuple[StoredEntry | None, Found | None]:
+        """Read the ledger first: a claim then fails if anybody wrote since, so it never rests on an old look."""
+        stored = self._by.ledger.get(self._image)
+        return stored, look(self._by.store, self._image)
+
+    def _skip(self, entry: LedgerEntry | None, reason: SkipReason) -> Skipped:
+        if entry is not None and entry.state in (State.INDEXED, State.FAILED):
+            self._by.delete_dead(entry)
+        return Skipped(self._image, reason)
+
+    def _remove(self, stored: StoredEntry) -> Outcome | None:
+        now_ms = self._writer.now_ms(self._image)
+        taken = self._writer.take(generations.removed(stored.entry, now_ms=now_ms), over=stored.seen)
+        if taken is None:
+            return None
+        self._held = None
+        self._by.delete_dead(taken.entry)
+        is_back = self._by.store.head(self._image) is not None
+        return None if is_back else Removed(self._image)
+
+    def _claim(self, stored: StoredEntry | None, found: Found) -> Outcome | None:
+        entry, seen = (None, None) if stored is None else (stored.entry, stored.seen)
+        version = self._version(entry, found)
+        now_ms = self._writer.now_ms(self._image)
+        claim = generations.claimed(entry, self._image, version, worker=self._by.worker, now_ms=now_ms)
+        failure = generations.hopeless(claim, found)
+        if failure is not None:
+            return self._give_up(claim, failure, found=found, over=seen)
+        taken = self._writer.take(claim, over=seen)
+        if taken is None:
+            return None
+        self._held = Hold(self._writer, taken, lease_s=self._by.worker.lease_s)
+        if self._held.now_ms() > now_ms + generations.LABEL_DEADLINE_MS:
+            return None  # so late that a tombstone may have come and gone since we looked: look again
+        return self._work(self._held, found)
+
+    def _version(self, entry: LedgerEntry | None, found: Found) -> ImageVersion:
+        """Choose the claim's version: other detection settings alone are no reason to pay again."""
+        version = found.version_for(self._by.worker)
+        if entry is None or self._by.worker.policy is Policy.REDO or not found.same_content(entry.version):
+            return version
+        older = replace(version, detection_fingerprint=entry.version.detection_fingerprint)
+        return older if older == version or self._by.processing.archived(self._image, older) else version
+
+    def _give_up(self, claim: LedgerEntry, failure: Failure, *, found: Found, over: Seen | None) -> Outcome | None:
+        """Record a failure that needs no work, in one write."""
+        now_ms = self._writer.now_ms(self._image)
+        entry = generations.failed(claim, failure, described=found.described(), now_ms=now_ms)
+        taken = self._writer.take(entry, over=over)
+        return None if taken is None else self._conclude(taken.entry, self._failure(failure))
+
+    def _work(self, hold: Hold, found: Found) -> Outcome | None:
+        try:
+            entry, outcome = self._index(hold, found)
+        except ChangedError:
+            return None  # the claim stays ours: the next round claims what it finds over it, or removes
+        except LeaseLostError:
+            self._clean_up(hold)
+            return None
+        return self._conclude(entry, outcome)
+
+    def _index(self, hold: Hold, found: Found) -> tuple[LedgerEntry, Outcome]:
+        """Process and index, or record that this version cannot be."""
+        try:
+            done = self._write_labels(hold, found)
+        except InputError as error:
+            failure, now_ms = Failure(error.code, str(error)), hold.now_ms()
+            described = found.described()
+            entry = hold.advance(lambda e: generations.failed(e, failure, described=described, now_ms=now_ms))
+            return entry, self._failure(failure)
+        count, now_ms = len(done.labels), hold.now_ms()
+        entry = hold.advance(lambda e: generations.indexed(e, count=count, described=done.described, now_ms=now_ms))
+        return entry, Indexed(self._image, count)
+
+    def _write_labels(self, hold: Hold, found: Found) -> Processed:
+        """Process, declare the labels in the ledger, then write them."""
+        entry = hold.entry
+        done = self._by.processing.process(Work(self._image, found.facts, entry.version, entry.epoch), hold)
+        count, now_ms = len(done.labels), hold.now_ms()
+        if count:
+            hold.advance(lambda e: generations.declared(e, count=count, now_ms=now_ms))
+            hold.written = LabelSet(entry.epoch, count)
+            self._by.labels.write(_keeping(done.labels, hold), until_ms=now_ms + generations.LABEL_DEADLINE_MS)
+        return done
+
+    def _conclude(self, entry: LedgerEntry, outcome: Outcome) -> Outcome | None:
+        """Clean up after a version was settled, and look whether it is still what stands in the bucket."""
+        self._held = None
+        self._by.delete_dead(entry)
+        found = look(self._by.store, self._image)
+        return outcome if generations.still_true(entry, found) else None
+
+    def _clean_up(self, hold: Hold) -> None:
+        """After a loss, delete what we wrote, unless the ledger made it the truth before it passed on."""
+        self._held = None
+        if hold.written is None:
+            return
+        stored = self._by.ledger.get(self._image)
+        if generations.is_dead(None if stored is None else stored.entry, epoch=hold.written.epoch):
+            self._by.labels.delete(self._image, hold.written)
+
+    def _failure(self, failure: Failure) -> Failed:
+        return Failed(self._image, failure.code, failure.message)
+
+    def let_go(self, reason: BaseException) -> None:
+        """Release the claim, if one is held; when that fails the lease runs out, and ``reason`` says so."""
+        if self._held is None:
+            return
+        try:
+            self._held.advance(generations.released)
+        except BackfillError as error:
+            reason.add_note(f"{self._image.uri}: its claim could not be released: {error}")
+
+
+def _keeping(labels: Sequence[LabelDocument], hold: Hold) -> Iterator[LabelDocument]:
+    """Yield labels, holding on to the lease while they are written."""
+    for label in labels:
+        hold.keep()
+        yield label
