@@ -16,6 +16,7 @@ from batch_job.values.documents import LabelDocument, LabelSet, LedgerEntry, See
 from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.objects import ListedObject, ObjectFacts
 from batch_job.values.place import Georeference
+from batch_job.values.query import LabelQuery
 from batch_job.values.raster import Pixels, RasterFacts
 from batch_job.values.spaces import Chip, Window
 from batch_job.values.work import Processed, Work
@@ -202,6 +203,22 @@ class LabelIndex(Protocol):
 
     def delete(self, image: ImageRef, labels: LabelSet) -> None:
         """Delete by id; that there is none is no error."""
+        ...
+
+
+class SearchIndex(Protocol):
+    """Both indices, for reading."""
+
+    def search(self, query: LabelQuery) -> Iterator[LabelDocument]:
+        """Yield the labels asked for that their images count as their own, the most confident first.
+
+        Raises:
+            InputError: the question cannot be answered (an area that is no polygon, say).
+        """
+        ...
+
+    def images(self, bucket: str, prefix: str = "") -> Iterator[LedgerEntry]:
+        """Yield the images of a bucket whose keys start with ``prefix``, by key, as of about now."""
         ...
 
 
