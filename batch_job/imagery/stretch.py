@@ -33,8 +33,20 @@ class Limits:
 
 
 def needs_overview(facts: RasterFacts, choice: BandChoice) -> bool:
-    """Tell whether ``measure_limits`` looks at the pixels, so that others need not be read for it."""
+    """Tell whether the limits must be measured; else ``declared_limits`` knows them."""
     return choice.colours in (Colours.RGB, Colours.GRAY) and not _has_byte_range(facts, choice)
+
+
+def declared_limits(choice: BandChoice, facts: RasterFacts) -> Limits | None:
+    """Give the limits of data that says by its type how bright it is: 1-bit data and its like fill their few bits.
+
+    Returns:
+        None where the values go through as they are: 8-bit data, colour tables, inks.
+    """
+    if choice.colours in (Colours.PALETTE, Colours.CMYK) or facts.bits is None or facts.bits >= _BYTE:
+        return None
+    n = len(choice.bands)
+    return Limits(lows=(0.0,) * n, highs=(float(2**facts.bits - 1),) * n)
 
 
 def measure_limits(overview: Pixels, choice: BandChoice, facts: RasterFacts, stretch: Stretch) -> Limits | None:
@@ -47,10 +59,10 @@ def measure_limits(overview: Pixels, choice: BandChoice, facts: RasterFacts, str
         stretch: One pair of limits for all bands, or one each.
 
     Returns:
-        None where the values go through as they are: 8-bit data, colour tables, inks.
+        As ``declared_limits`` where no overview is needed.
     """
     if not needs_overview(facts, choice):
-        return _limits_of_bits(facts, choice)
+        return declared_limits(choice, facts)
     samples = [
         _shown(band, overview.valid, facts.nodata[n - 1]) for n, band in zip(choice.bands, overview.bands, strict=True)
     ]
@@ -86,14 +98,6 @@ def to_rgb(pixels: Pixels, facts: RasterFacts, choice: BandChoice, limits: Limit
 
 def _has_byte_range(facts: RasterFacts, choice: BandChoice) -> bool:
     return all(facts.dtypes[band - 1] == "uint8" for band in choice.bands)
-
-
-def _limits_of_bits(facts: RasterFacts, choice: BandChoice) -> Limits | None:
-    """1-bit data and its like use the whole range of their few bits."""
-    if choice.colours in (Colours.PALETTE, Colours.CMYK) or facts.bits is None or facts.bits >= _BYTE:
-        return None
-    n = len(choice.bands)
-    return Limits(lows=(0.0,) * n, highs=(float(2**facts.bits - 1),) * n)
 
 
 def _shown(band: NDArray[Any], valid: NDArray[np.bool_], nodata: float | None) -> NDArray[Any]:
