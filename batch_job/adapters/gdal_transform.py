@@ -1,0 +1,103 @@
+"""GCPs and RPCs to the ground, by GDAL's mathematics; fits ``ports.GroundTransform``."""
+
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from pyproj.enums import TransformDirection
+from pyproj.exceptions import ProjError
+from rasterio._err import CPLE_BaseError
+from rasterio.control import GroundControlPoint as GdalPoint
+from rasterio.errors import TransformWarning
+from rasterio.rpc import RPC
+from rasterio.transform import GCPTransformer, RPCTransformer
+
+from batch_job.values.place import Georeference, Georeferencing, GroundControlPoint
+
+if TYPE_CHECKING:
+    from batch_job.ports import GroundTransform
+
+Floats = NDArray[np.float64]
+
+WGS84 = "EPSG:4326"
+KNOWN_CRSS = 64
+"""CRSs kept: to make a transformer takes some 10 ms, and the images of a bucket share few."""
+PIXEL_ERROR = 0.001
+"""How closely GDAL inverts RPCs, px; its own 0.1 would use up all that a footprint's edge may be off."""
+
+
+class GdalGroundTransform:
+    """GDAL's polynomials through GCPs (of the order that it chooses by their number) and its RPC model.
+
+    The ground of RPCs is taken to lie at the height that they are centred on (``HEIGHT_OFF``). Points that are too few,
+    or all on one line, and RPCs that are incomplete give no answer. GDAL's objects live within a call, so that threads
+    may share this one.
+    """
+
+    def to_lonlat(self, georeference: Georeference, *, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+        """Place pixels by the GCPs or the RPCs, as ``georeference.by`` says; see ``ports.GroundTransform``."""
+        lons, lats = np.full(cols.shape, np.nan), np.full(cols.shape, np.nan)
+        asked = np.isfinite(cols) & np.isfinite(rows)
+        try:
+            # within an Env GDAL's complaints reach the log, not stderr
+            with rasterio.Env():
+                lons[asked], lats[asked] = _place(georeference, cols[asked], rows[asked])
+        except (CPLE_BaseError, ProjError, KeyError, ValueError, IndexError):
+            return np.full(cols.shape, np.nan), np.full(cols.shape, np.nan)
+        return lons, lats
+
+
+def _place(georeference: Georeference, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    if georeference.by is Georeferencing.RPCS:
+        return _by_rpcs(RPC.from_gdal(dict(georeference.rpcs)), cols, rows)
+    if georeference.by is Georeferencing.GCPS and georeference.crs is not None:
+        return _by_gcps(georeference.gcps, georeference.crs, cols, rows)
+    raise ValueError(f"nothing to place pixels by: {georeference}")
+
+
+def _by_rpcs(rpcs: RPC, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    heights = np.full(cols.shape, rpcs.height_off)
+    with warnings.catch_warnings(), RPCTransformer(rpcs, RPC_PIXEL_ERROR_THRESHOLD=PIXEL_ERROR) as transformer:
+        # of points without an answer, which the caller sees anyway
+        warnings.simplefilter("ignore", TransformWarning)
+        lons, lats = transformer.xy(rows, cols, zs=heights, offset="ul")
+    return lons, lats
+
+
+def _by_gcps(points: Sequence[GroundControlPoint], crs: str, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    xs, ys = np.array([point.x for point in points]), np.array([point.y for point in points])
+    to_lonlat = _transformer(crs)
+    jumps = CRS.from_user_input(crs).is_geographic and np.ptp(xs) > 180
+    if jumps:
+        lons, lats = to_lonlat.transform(xs, ys)
+        to_lonlat = _plane_around(lons, lats)
+        xs, ys = to_lonlat.transform(lons, lats, direction=TransformDirection.INVERSE)
+    gdal_points = [
+        GdalPoint(row=point.row, col=point.col, x=x, y=y) for point, x, y in zip(points, xs, ys, strict=True)
+    ]
+    with GCPTransformer(gdal_points) as transformer:
+        xs, ys = transformer.xy(rows, cols, offset="ul")
+    lons, lats = to_lonlat.transform(xs, ys)
+    return lons, lats
+
+
+def _plane_around(lons: Floats, lats: Floats) -> Transformer:
+    """Map a plane that touches the Earth amid the points to lon/lat; no polynomial fits longitudes that jump at 180."""
+    lam, phi = np.radians(lons), np.radians(lats)
+    x, y, z = np.cos(phi) @ np.cos(lam), np.cos(phi) @ np.sin(lam), np.sin(phi).sum()
+    lon, lat = np.degrees(np.arctan2(y, x)), np.degrees(np.arctan2(z, np.hypot(x, y)))
+    return _transformer(f"+proj=stere +lat_0={lat} +lon_0={lon} +ellps=WGS84")
+
+
+@lru_cache(maxsize=KNOWN_CRSS)
+def _transformer(crs: str) -> Transformer:
+    return Transformer.from_crs(CRS.from_user_input(crs).to_2d(), WGS84, always_xy=True)
+
+
+if TYPE_CHECKING:
+    _transform: type[GroundTransform] = GdalGroundTransform

@@ -1,0 +1,124 @@
+"""Detections and images on the ground; the door of this room."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+
+import numpy as np
+
+from batch_job.place.antimeridian import wrap_lons
+from batch_job.place.arrays import Floats
+from batch_job.place.outlines import trace
+from batch_job.place.polygons import DECIMALS, to_footprints, to_polygons
+from batch_job.place.project import Ground, find_ground
+from batch_job.place.regions import place_region
+from batch_job.place.sizes import areas_m2, ground_sample_m, lengths_m
+from batch_job.ports import GroundTransform
+from batch_job.values.place import Footprint, Georeferencing, LonLat
+from batch_job.values.raster import RasterFacts
+from batch_job.values.spaces import Feature, ImageDetection, Kind, PixelBox, corners
+
+BLOCK = 10_000
+"""Boxes placed at once: about 50 MB of arrays, and no faster with more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePlace:
+    """Where an image is. None: not known."""
+
+    georeferencing: Georeferencing
+    """What its place was computed from, which need not be the first thing that it says of it."""
+    footprint: Footprint | None = None
+    center: LonLat | None = None
+    gsd_m: float | None = None
+    """Mean of a pixel's width and height on the ground, at the image's centre."""
+    crs: str | None = None
+    """``EPSG:…``, or its name where it has no code."""
+
+
+def place_image(facts: RasterFacts, transform: GroundTransform) -> ImagePlace:
+    """Place an image; one with no more than a camera's position gets a centre alone."""
+    ground = find_ground(facts, transform)
+    if ground is None:
+        position = facts.georeference.position
+        return ImagePlace(Georeferencing.NONE if position is None else Georeferencing.EXIF, center=position)
+    whole = PixelBox(min_col=0, min_row=0, max_col=facts.width, max_row=facts.height)
+    place = _place_boxes([whole], ground)
+    return ImagePlace(
+        georeferencing=ground.by,
+        footprint=place.footprints[0],
+        center=place.centers[0],
+        gsd_m=ground_sample_m(ground, width=facts.width, height=facts.height),
+        crs=ground.crs,
+    )
+
+
+def place_features(
+    detections: Sequence[ImageDetection], facts: RasterFacts, transform: GroundTransform
+) -> list[Feature]:
+    """Place detections, in their order: objects by their boxes, regions by the union of their chips.
+
+    Where the ground cannot be computed, or a shape collapses at the precision of the coordinates, a feature has no
+    footprint; a camera's position places the image, never what is seen in it.
+    """
+    ground = find_ground(facts, transform)
+    if ground is None:
+        return [Feature(found, footprint=None, center=None, area_m2=None, length_m=None) for found in detections]
+    placed: list[Feature] = []
+    for start in range(0, len(detections), BLOCK):
+        block = detections[start : start + BLOCK]
+        place = _place_boxes([found.box for found in block], ground)
+        features = zip(block, place.footprints, place.centers, place.areas_m2, place.lengths_m, strict=True)
+        placed.extend(_as_region(Feature(*values), ground) for values in features)
+    return placed
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """What is known of each of some boxes, in their order."""
+
+    footprints: list[Footprint | None]
+    centers: list[LonLat | None]
+    areas_m2: list[float | None]
+    lengths_m: list[float | None]
+
+
+def _place_boxes(boxes: Sequence[PixelBox], ground: Ground) -> _Places:
+    rings = np.array([list(corners(box)) for box in boxes])
+    middles = rings.mean(axis=1)
+    lons, lats = ground.to_lonlat(cols=middles[:, 0], rows=middles[:, 1])
+    polygons = np.full(len(boxes), None, dtype=object)
+    areas, lengths = np.full(len(boxes), np.nan), np.full(len(boxes), np.nan)
+    for outlines in trace(rings, ground):
+        which = outlines.which
+        polygons[which] = to_polygons(outlines, (lons[which], lats[which]))
+        areas[which], lengths[which] = areas_m2(outlines), lengths_m(outlines)
+    return _Places(to_footprints(polygons), _positions(lons, lats), _known(areas), _known(lengths))
+
+
+def _as_region(feature: Feature, ground: Ground) -> Feature:
+    """Put the union of its chips in place of a region's box; an object stays as it is."""
+    found = feature.detection
+    if found.kind is not Kind.REGION:
+        return feature
+    region = place_region(found.windows, ground)
+    col, row = region.inside_near(
+        col=(found.box.min_col + found.box.max_col) / 2, row=(found.box.min_row + found.box.max_row) / 2
+    )
+    lons, lats = ground.to_lonlat(cols=np.array([col]), rows=np.array([row]))
+    return replace(
+        feature,
+        footprint=to_footprints([region.polygon])[0],
+        center=_positions(lons, lats)[0],
+        area_m2=region.area_m2,
+    )
+
+
+def _positions(lons: Floats, lats: Floats) -> list[LonLat | None]:
+    wrapped, lats = wrap_lons(lons).round(DECIMALS), lats.round(DECIMALS)
+    pairs = zip(wrapped.tolist(), lats.tolist(), strict=True)
+    return [LonLat(lon=lon, lat=lat) if isfinite(lon) else None for lon, lat in pairs]
+
+
+def _known(values: Floats) -> list[float | None]:
+    return [value if isfinite(value) else None for value in values.tolist()]

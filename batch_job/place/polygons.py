@@ -1,0 +1,102 @@
+"""Traced rings to polygons that GeoJSON readers and OpenSearch take: valid, counter-clockwise, never degenerate."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+from shapely.geometry.polygon import orient
+
+from batch_job.place.antimeridian import is_counter_clockwise, settle, split
+from batch_job.place.arrays import Flags, Floats, Geometries
+from batch_job.place.outlines import Outlines
+from batch_job.values.place import Footprint
+
+DECIMALS = 9
+"""0.1 mm: far below a pixel of any image, yet without the digits that are noise. OpenSearch resolves 1e-7°."""
+MIN_EXTENT_DEG = 1e-8
+"""1 mm, the smallest box that OpenSearch was seen to take; what is thinner counts as collapsed."""
+POLYGON_TYPE = 3
+"""``shapely.get_type_id`` of a polygon."""
+
+
+def to_polygons(outlines: Outlines, inside: tuple[Floats, Floats]) -> Geometries:
+    """Make a polygon of each ring; None where nothing with an area is left at ``DECIMALS``.
+
+    Args:
+        outlines: n rings.
+        inside: Longitudes and latitudes, (n,) each, of points inside the rings.
+    """
+    lons, lats = (values.round(DECIMALS) for values in outlines.vertices)
+    lons, fits = settle(lons)
+    fits &= outlines.turns == 0
+    made = np.full(len(fits), None, dtype=object)
+    made[fits] = _counter_clockwise(np.stack([lons[fits].round(DECIMALS), lats[fits]], axis=-1))
+    for row in np.flatnonzero(~fits).tolist():
+        made[row] = clean(_around(outlines, row, (inside[0][row], inside[1][row])))
+    spoilt = fits.copy()
+    spoilt[fits] = ~_sound(made[fits])
+    for row in np.flatnonzero(spoilt).tolist():
+        made[row] = clean(made[row])
+    return made
+
+
+def clean(geometry: BaseGeometry) -> BaseGeometry | None:
+    """Mend a shape on the grid of ``DECIMALS``; None when no part with an area is left."""
+    mended = shapely.set_precision(shapely.make_valid(geometry), 10.0**-DECIMALS)
+    # twice: a collection may hold multipolygons
+    parts = shapely.get_parts(shapely.get_parts([mended]))
+    parts = parts[shapely.get_type_id(parts) == POLYGON_TYPE]
+    kept = [orient(part) for part in parts[_has_extent(parts)]]
+    if not kept:
+        return None
+    # grid cells times their size leave digits behind the last
+    return shapely.transform(kept[0] if len(kept) == 1 else shapely.MultiPolygon(kept), _rounded)
+
+
+def to_footprints(geometries: Sequence[BaseGeometry | None] | Geometries) -> list[Footprint | None]:
+    """Hand polygons over as values, in the same order."""
+    found = [geometry for geometry in geometries if geometry is not None]
+    if not found:
+        return [None] * len(geometries)
+    # as multipolygons all, so that one layout holds them
+    _, coordinates, offsets = shapely.to_ragged_array([*found, shapely.MultiPolygon()])
+    of_rings, of_polygons, of_geometries = (level.tolist() for level in offsets)
+    points = list(map(tuple, coordinates.tolist()))
+    rings = [tuple(points[start:end]) for start, end in pairwise(of_rings)]
+    polygons = [tuple(rings[start:end]) for start, end in pairwise(of_polygons)]
+    each = (tuple(polygons[start:end]) for start, end in pairwise(of_geometries))
+    return [None if geometry is None else Footprint(next(each)) for geometry in geometries]
+
+
+def _counter_clockwise(rings: Floats) -> Geometries:
+    """Polygons of (n, k, 2) rings that lie within ±180."""
+    closed = np.concatenate([rings, rings[:, :1]], axis=1)
+    backwards = ~shapely.is_ccw(shapely.linearrings(closed))
+    closed[backwards] = closed[backwards, ::-1]
+    return np.asarray(shapely.polygons(closed), dtype=object)
+
+
+def _around(outlines: Outlines, row: int, inside: tuple[float, float]) -> BaseGeometry:
+    lons, lats = outlines.lons[row], outlines.lats[row]
+    if not is_counter_clockwise(lons, lats, turns=int(outlines.turns[row]), inside=inside):
+        lons, lats = lons[::-1], lats[::-1]
+    return split(lons, lats)
+
+
+def _sound(polygons: Geometries) -> Flags:
+    """Tell which polygons need no mending; (n,)."""
+    repeated = shapely.get_num_coordinates(shapely.remove_repeated_points(polygons)) < shapely.get_num_coordinates(
+        polygons
+    )
+    return shapely.is_valid(polygons) & ~repeated & _has_extent(polygons)
+
+
+def _has_extent(polygons: Geometries) -> Flags:
+    bounds = shapely.bounds(polygons).reshape(-1, 4)
+    return np.asarray((bounds[:, 2:] - bounds[:, :2] >= MIN_EXTENT_DEG).all(axis=1))
+
+
+def _rounded(coordinates: Floats) -> Floats:
+    return coordinates.round(DECIMALS)

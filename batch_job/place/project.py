@@ -1,0 +1,137 @@
+"""Image space to longitude and latitude: which of an image's own statements is used, and CRS to WGS 84."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from pyproj import CRS, Transformer
+from pyproj.exceptions import ProjError
+
+from batch_job.place.arrays import Floats
+from batch_job.ports import GroundTransform
+from batch_job.values.place import Georeference, Georeferencing
+from batch_job.values.raster import RasterFacts
+
+Projection = Callable[[Floats, Floats], tuple[Floats, Floats]]
+"""Columns and rows to longitudes and latitudes."""
+
+PREFERENCE = (Georeferencing.AFFINE, Georeferencing.GCPS, Georeferencing.RPCS)
+"""What is tried, in this order, where what an image is said to be placed by cannot be used."""
+
+WGS84 = "EPSG:4326"
+NO_TRANSFORM = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+"""What GDAL answers when a file has none, so never taken for one."""
+
+EARTH_RADIUS_M = 6_378_137.0
+EARTH_RADIUS_TOLERANCE = 0.01
+"""Ellipsoids and spheres in use for Earth are within 0.4 %; of the other bodies Venus is nearest, 5 % off."""
+
+MAX_BEYOND_POLE_DEG = 1.0
+"""Grids whose outermost pixel *centres* lie on the poles reach half a pixel beyond; up to this it is cut off."""
+MAX_LON_DEG = 540.0
+"""A grid from 0 to 360 degrees, or from before -180, is in order; metres taken for degrees are not."""
+
+KNOWN_CRSS = 64
+"""CRSs kept: to make a transformer takes some 10 ms, and the images of a bucket share few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The way from an image's pixels to the ground."""
+
+    by: Georeferencing
+    crs: str
+    """``EPSG:…``, or the name of a CRS without a code."""
+    project: Projection
+
+    def to_lonlat(self, *, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+        """Give longitudes and latitudes in WGS 84, degrees, in the shape of ``cols``; NaN where there is no answer.
+
+        A longitude may leave ±180, as the image has it; a latitude never leaves ±90.
+        """
+        lons, lats = self.project(cols.ravel(), rows.ravel())
+        # comparisons with NaN are false
+        placed = (np.abs(lons) <= MAX_LON_DEG) & (np.abs(lats) <= 90 + MAX_BEYOND_POLE_DEG)
+        lons, lats = np.where(placed, lons, np.nan), np.where(placed, np.clip(lats, -90, 90), np.nan)
+        return lons.reshape(cols.shape), lats.reshape(cols.shape)
+
+
+def find_ground(facts: RasterFacts, transform: GroundTransform) -> Ground | None:
+    """Choose how to place an image: what it says it is placed by, else the first of ``PREFERENCE`` that works.
+
+    A way works when its CRS is one of Earth and it gives a position to the image's centre or to a corner.
+    """
+    said = facts.georeference
+    if said.by is Georeferencing.NONE:
+        return None
+    ways = (_ground(replace(said, by=by), transform) for by in dict.fromkeys((said.by, *PREFERENCE)))
+    return next((ground for ground in ways if ground is not None and _reaches(ground, facts)), None)
+
+
+def _ground(asked: Georeference, transform: GroundTransform) -> Ground | None:
+    def through_port(cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+        return transform.to_lonlat(asked, cols=cols, rows=rows)
+
+    if asked.by is Georeferencing.RPCS and asked.rpcs:
+        return Ground(asked.by, WGS84, through_port)
+    crs = find_earth_crs(asked.crs)
+    if crs is None:
+        return None
+    if asked.by is Georeferencing.GCPS and asked.gcps:
+        return Ground(asked.by, crs.name, through_port)
+    if asked.by is Georeferencing.AFFINE and asked.transform not in (None, NO_TRANSFORM):
+        return Ground(asked.by, crs.name, _affine(asked.transform, crs.to_wgs84))
+    return None
+
+
+def _affine(coefficients: tuple[float, ...] | None, to_wgs84: Transformer) -> Projection:
+    a, b, c, d, e, f = coefficients or NO_TRANSFORM
+
+    def project(cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+        lons, lats = to_wgs84.transform(a * cols + b * rows + c, d * cols + e * rows + f)
+        return lons, lats
+
+    return project
+
+
+def _reaches(ground: Ground, facts: RasterFacts) -> bool:
+    cols = np.array([0.5, 0, 1, 1, 0]) * facts.width
+    rows = np.array([0.5, 0, 0, 1, 1]) * facts.height
+    lons, _ = ground.to_lonlat(cols=cols, rows=rows)
+    return bool(np.isfinite(lons).any())
+
+
+@dataclass(frozen=True, slots=True)
+class EarthCrs:
+    """A CRS of positions on Earth."""
+
+    name: str
+    """``EPSG:…``, or its name where it has no code."""
+    to_wgs84: Transformer
+    """Easting or longitude first, whatever the authority's axis order; safe to share between threads."""
+
+
+@lru_cache(maxsize=KNOWN_CRSS)
+def find_earth_crs(text: str | None) -> EarthCrs | None:
+    """Understand a CRS, heights left out.
+
+    None for no CRS, one that PROJ does not know, another body's, a local one, and what has no horizontal coordinates.
+    """
+    if text is None:
+        return None
+    try:
+        crs = CRS.from_user_input(text).to_2d()
+        if not _is_of_earth(crs):
+            return None
+        code = crs.to_string()
+        name = code if code.startswith("EPSG:") else crs.name
+        return EarthCrs(name, Transformer.from_crs(crs, WGS84, always_xy=True))
+    except ProjError:
+        return None
+
+
+def _is_of_earth(crs: CRS) -> bool:
+    if crs.ellipsoid is None or not (crs.is_projected or crs.is_geographic):
+        return False
+    return abs(crs.ellipsoid.semi_major_metre / EARTH_RADIUS_M - 1) <= EARTH_RADIUS_TOLERANCE
