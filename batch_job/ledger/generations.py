@@ -7,7 +7,7 @@ labels of epochs below the ledger's, ``live`` apart, are dead for ever: anybody 
 from dataclasses import replace
 
 from batch_job.errors import ErrorCode
-from batch_job.ledger.visits import Failure, Found, Policy, Worker
+from batch_job.ledger.visits import Failure, Found, Redo, Worker
 from batch_job.values.documents import ImageDocument, LabelSet, Lease, LedgerEntry, State, SupersededSet
 from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.work import SkipReason
@@ -54,8 +54,8 @@ def _settled(entry: LedgerEntry, found: Found, worker: Worker) -> SkipReason | N
         return SkipReason.ARCHIVED
     if entry.error_code is ErrorCode.ARCHIVED or entry.version.index_fingerprint != worker.index_fingerprint:
         return None
-    redo = entry.state is State.FAILED or entry.version.detection_fingerprint != worker.detection_fingerprint
-    return None if redo and worker.policy is Policy.REDO else SkipReason.SAME
+    redone = entry.state is State.FAILED or entry.version.detection_fingerprint != worker.detection_fingerprint
+    return None if redone and worker.redo is Redo.DETECTION else SkipReason.SAME
 
 
 def still_true(entry: LedgerEntry, found: Found | None) -> bool:

@@ -52,10 +52,10 @@ def nightly(
     for stored in reconciler.ledger.entries(bucket=bucket, prefix=prefix):
         if stored.entry.image not in visited and stored.entry.state is not State.REMOVED:
             yield visit(reconciler, stored.entry.image)
-    yield from forget_old_labels(reconciler, bucket=bucket, prefix=prefix)
+    yield from forget_dead_labels(reconciler, bucket=bucket, prefix=prefix)
 
 
-def forget_old_labels(reconciler: Reconciler, *, bucket: str, prefix: str = "") -> Iterator[Unfinished]:
+def forget_dead_labels(reconciler: Reconciler, *, bucket: str, prefix: str = "") -> Iterator[Unfinished]:
     """Do the nightly pass over the ledger's entries; yields those that could not be finished."""
     for stored in reconciler.ledger.entries(bucket=bucket, prefix=prefix):
         try:

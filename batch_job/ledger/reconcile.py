@@ -8,12 +8,14 @@ from batch_job.errors import BackfillError, ChangedError, InputError, LeaseLostE
 from batch_job.ledger import generations
 from batch_job.ledger.lease import Hold
 from batch_job.ledger.looking import look
-from batch_job.ledger.visits import Failure, Found, Policy, Worker
+from batch_job.ledger.visits import Failure, Found, LedgerSettings, Redo, Worker
 from batch_job.ledger.writes import LedgerWriter
 from batch_job.ports import Clock, LabelIndex, Ledger, ObjectStore, Processing
 from batch_job.values.documents import LabelDocument, LabelSet, LedgerEntry, Seen, State, StoredEntry
 from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.work import Failed, Indexed, Outcome, Processed, Removed, Skipped, SkipReason, Work
+
+__all__ = ["Reconciler", "Redo"]
 
 MAX_ROUNDS = 5
 """An object that changes faster than it can be processed goes back to its queue after so many tries."""
@@ -26,14 +28,19 @@ def random_token() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciler:
-    """The ports, and who works under which settings. Give each line of work its own ``worker.owner``."""
+    """The ports, and who works under which settings."""
 
     store: ObjectStore
     ledger: Ledger
     labels: LabelIndex
     processing: Processing
     clock: Clock
-    worker: Worker
+    settings: LedgerSettings
+    owner: str
+    """Names one line of work; a lease of this name is taken for our own, and simply claimed again.
+
+    So two threads may share a reconciler as long as they never reconcile the same image at once."""
+    redo: Redo = Redo.NOTHING
     new_token: Callable[[], str] = random_token
     """Signs each write of the ledger; never gives the same text twice."""
 
@@ -68,6 +75,7 @@ class _Visit:
     def __init__(self, by: Reconciler, image: ImageRef) -> None:
         self._by = by
         self._image = image
+        self._worker = Worker.under(by.settings, owner=by.owner, redo=by.redo)
         self._writer = by.writer
         self._held: Hold | None = None
 
@@ -84,7 +92,7 @@ class _Visit:
         stored, found = self._look()
         entry = None if stored is None else stored.entry
         now_ms = self._writer.now_ms(self._image)
-        reason = generations.why_skip(entry, found, self._by.worker, now_ms=now_ms)
+        reason = generations.why_skip(entry, found, self._worker, now_ms=now_ms)
         if reason is not None:
             return self._skip(entry, reason)
         if found is not None:
@@ -115,22 +123,22 @@ class _Visit:
         entry, seen = (None, None) if stored is None else (stored.entry, stored.seen)
         version = self._version(entry, found)
         now_ms = self._writer.now_ms(self._image)
-        claim = generations.claimed(entry, self._image, version, worker=self._by.worker, now_ms=now_ms)
+        claim = generations.claimed(entry, self._image, version, worker=self._worker, now_ms=now_ms)
         failure = generations.hopeless(claim, found)
         if failure is not None:
             return self._give_up(claim, failure, found=found, over=seen)
         taken = self._writer.take(claim, over=seen)
         if taken is None:
             return None
-        self._held = Hold(self._writer, taken, lease_s=self._by.worker.lease_s)
+        self._held = Hold(self._writer, taken, lease_s=self._worker.lease_s)
         if self._held.now_ms() > now_ms + generations.LABEL_DEADLINE_MS:
             return None  # so late that a tombstone may have come and gone since we looked: look again
         return self._work(self._held, found)
 
     def _version(self, entry: LedgerEntry | None, found: Found) -> ImageVersion:
         """Choose the claim's version: other detection settings alone are no reason to pay again."""
-        version = found.version_for(self._by.worker)
-        if entry is None or self._by.worker.policy is Policy.REDO or not found.same_content(entry.version):
+        version = found.version_for(self._worker)
+        if entry is None or self._worker.redo is Redo.DETECTION or not found.same_content(entry.version):
             return version
         older = replace(version, detection_fingerprint=entry.version.detection_fingerprint)
         return older if older == version or self._by.processing.archived(self._image, older) else version
@@ -156,14 +164,16 @@ class _Visit:
         """Process and index, or record that this version cannot be."""
         try:
             done = self._write_labels(hold, found)
+            count, now_ms = len(done.labels), hold.now_ms()
+            entry = hold.advance(
+                lambda before: generations.indexed(before, count=count, described=done.described, now_ms=now_ms)
+            )
+            return entry, Indexed(self._image, count)
         except InputError as error:
             failure, now_ms = Failure(error.code, str(error)), hold.now_ms()
-            described = found.described()
-            entry = hold.advance(lambda e: generations.failed(e, failure, described=described, now_ms=now_ms))
-            return entry, self._failure(failure)
-        count, now_ms = len(done.labels), hold.now_ms()
-        entry = hold.advance(lambda e: generations.indexed(e, count=count, described=done.described, now_ms=now_ms))
-        return entry, Indexed(self._image, count)
+        described = found.described()
+        entry = hold.advance(lambda before: generations.failed(before, failure, described=described, now_ms=now_ms))
+        return entry, self._failure(failure)
 
     def _write_labels(self, hold: Hold, found: Found) -> Processed:
         """Process, declare the labels in the ledger, then write them."""
@@ -171,7 +181,7 @@ class _Visit:
         done = self._by.processing.process(Work(self._image, found.facts, entry.version, entry.epoch), hold)
         count, now_ms = len(done.labels), hold.now_ms()
         if count:
-            hold.advance(lambda e: generations.declared(e, count=count, now_ms=now_ms))
+            hold.advance(lambda before: generations.declared(before, count=count, now_ms=now_ms))
             hold.written = LabelSet(entry.epoch, count)
             self._by.labels.write(_keeping(done.labels, hold), until_ms=now_ms + generations.LABEL_DEADLINE_MS)
         return done

@@ -2,22 +2,44 @@
 
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import Self
+from typing import Protocol, Self
 
 from batch_job.errors import ErrorCode
-from batch_job.settings import PipelineSettings
 from batch_job.values.documents import ImageDocument, TimeSource
 from batch_job.values.image import ImageRef, ImageVersion, SideFile
 from batch_job.values.objects import ObjectFacts
 
 
-class Policy(StrEnum):
-    """What counts as work."""
+class Redo(StrEnum):
+    """What is done again although neither object nor index settings changed."""
 
-    CHANGED = auto()
-    """Objects and side files that are new or changed, and documents made under other index settings."""
-    REDO = auto()
-    """Also what was detected under other settings, which may have to be paid for again, and what failed."""
+    NOTHING = auto()
+    DETECTION = auto()
+    """What was detected under other settings, which may have to be paid for again, and what failed."""
+
+
+class LedgerSettings(Protocol):
+    """What the ledger needs of ``PipelineSettings``."""
+
+    @property
+    def detection_fingerprint(self) -> str:
+        """Names what raw answers depend on."""
+        ...
+
+    @property
+    def index_fingerprint(self) -> str:
+        """Names what documents depend on beside them."""
+        ...
+
+    @property
+    def settings_revision(self) -> int:
+        """Grows with every deployment."""
+        ...
+
+    @property
+    def lease_s(self) -> int:
+        """How long a worker may be silent, seconds."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,23 +47,22 @@ class Worker:
     """Who visits, and under which settings."""
 
     owner: str
-    """Names one line of work (a process or thread): two at once must not share it: they would take over from each other."""
     detection_fingerprint: str
     index_fingerprint: str
     settings_revision: int = 0
     lease_s: int = 300
-    policy: Policy = Policy.CHANGED
+    redo: Redo = Redo.NOTHING
 
     @classmethod
-    def under(cls, settings: PipelineSettings, *, owner: str, policy: Policy = Policy.CHANGED) -> Self:
-        """Take what the ledger needs of the pipeline's settings."""
+    def under(cls, settings: LedgerSettings, *, owner: str, redo: Redo) -> Self:
+        """Take what the ledger needs of the settings."""
         return cls(
             owner=owner,
             detection_fingerprint=settings.detection_fingerprint,
             index_fingerprint=settings.index_fingerprint,
             settings_revision=settings.settings_revision,
             lease_s=settings.lease_s,
-            policy=policy,
+            redo=redo,
         )
 
 
