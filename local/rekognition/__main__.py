@@ -7,7 +7,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-import orjson
 from pydantic import ValidationError
 
 from local.rekognition import Behaviour, RekognitionSettings, serving
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     with serving(settings) as url:
         if given.ports_file:
-            _write_whole(given.ports_file, orjson.dumps({"rekognition": int(url.rpartition(":")[2])}))
+            _write_whole(given.ports_file, url.removeprefix("http://") + "\n")
         sys.stdout.write(f"listening on {url}\n")
         sys.stdout.flush()
         stop.wait()
@@ -40,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.rekognition", description=__doc__)
     fields = {**RekognitionSettings.model_fields, **Behaviour.model_fields}
     parser.add_argument("--port", type=int, default=0, help=fields["port"].description)
-    parser.add_argument("--ports-file", type=Path, help='Written once it listens: {"rekognition": PORT}.')
+    parser.add_argument("--ports-file", type=Path, help="Written once it listens: 127.0.0.1:PORT.")
     parser.add_argument("--s3-endpoint-url", help=fields["s3_endpoint_url"].description)
     for option, name, kind in (
         ("--quota", "quota_per_s", float),
@@ -54,10 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _write_whole(path: Path, text: bytes) -> None:
+def _write_whole(path: Path, text: str) -> None:
     """Write so that a reader sees all of it or nothing."""
     draft = path.with_name(path.name + ".part")
-    draft.write_bytes(text)
+    draft.write_text(text, encoding="utf-8")
     draft.replace(path)
 
 

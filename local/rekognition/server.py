@@ -146,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(server_error())
 
     def do_GET(self) -> None:
-        if self.path == "/_stats":
+        if self.path in ("/", "/_stats"):
             self._answer(HTTPStatus.OK, self.server.service.gate.stats())
         else:
             self._refuse(ServiceError("UnknownOperationException", self.path, status=HTTPStatus.NOT_FOUND))
