@@ -66,13 +66,29 @@ class ChipRejected:
         return orjson.dumps(facts, option=orjson.OPT_APPEND_NEWLINE)
 
 
+@dataclass(frozen=True, slots=True)
+class ChipBlank:
+    """There was no picture in this chip, so nobody was asked."""
+
+    frame: ChipFrame
+
+    def to_ndjson(self) -> bytes:
+        """Encode as one line, its end included."""
+        return orjson.dumps({"frame": _frame_to_json(self.frame), "blank": True}, option=orjson.OPT_APPEND_NEWLINE)
+
+
 Answer = RawAnswer | ChipRejected
+"""What a detector yields."""
+ArchivedAnswer = Answer | ChipBlank
+"""What is known of a chip."""
 
 
-def answer_from_ndjson(line: bytes) -> Answer:
-    """Decode what either ``to_ndjson`` wrote."""
+def answer_from_ndjson(line: bytes) -> ArchivedAnswer:
+    """Decode what any ``to_ndjson`` wrote."""
     facts: Mapping[str, Any] = orjson.loads(line)
     frame = _frame_from_json(facts["frame"])
+    if "blank" in facts:
+        return ChipBlank(frame)
     if "code" in facts:
         return ChipRejected(frame, code=facts["code"], message=facts["message"])
     body = base64.b64decode(facts["body"])

@@ -1,0 +1,51 @@
+# `make demo` and `make test` do all the set-up; they need Python >= 3.11 with venv, and make.
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE :=
+SEEDS ?= 50000
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-stop test soak lint types lock bench-setup bench clean
+
+help:   ## say what there is
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
+
+setup: .venv/.complete   ## make .venv from the lock file
+
+.venv/.complete: requirements.lock pyproject.toml local/set_up.sh
+	@sh local/set_up.sh
+
+demo: setup   ## the whole way on this machine: servers, scenes, run, searches, pictures (KEEP=1, SHORT=1, QUIET=1)
+	@$(BIN)/python -m local.demo $(if $(KEEP),--keep) $(if $(SHORT),--short) $(if $(QUIET),--quiet)
+
+demo-stop: setup   ## stop what `make demo KEEP=1` left up
+	@$(BIN)/python -m local.demo --stop
+
+test: setup lint types   ## everything that must pass, pytest last
+	@$(BIN)/python -m pytest -q
+
+lint: setup   ## ruff and the import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
+
+types: setup   ## mypy, strict
+	$(BIN)/mypy
+
+soak: setup   ## what takes too long for every run: many schedules of the ledger, rule variants
+	$(BIN)/python -m tests.schedule.soak --seeds $(SEEDS)
+	$(BIN)/python -m tests.schedule.soak --variants
+
+lock: setup   ## resolve the dependencies anew; names no registry
+	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	    --extra cli --extra local --extra dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	    --extra infra pyproject.toml -o requirements-infra.lock
+
+bench-setup: setup   ## environments of their own for the peers that benchmarks compare with
+	@$(BIN)/python -m benchmarks.set_up
+
+bench: setup   ## run all benchmarks
+	@$(BIN)/python -m benchmarks.pipeline
+
+clean: demo-stop   ## remove what the other targets made, .venv included
+	rm -rf .venv .bench .local demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

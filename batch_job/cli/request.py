@@ -1,0 +1,88 @@
+"""What a run was asked for, checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from batch_job.cli.sources import S3_SCHEME, split_s3
+from batch_job.settings import PipelineSettings
+from batch_job.tally import Tally
+from batch_job.wiring.endpoints import Endpoints
+
+TO_INDEX = "index"
+
+_SETTINGS = (
+    *("detector", "chip_px", "overlap_px", "min_confidence", "encoding", "jpeg_quality", "stretch", "calls_in_flight"),
+    *("before_detection", "after_merging"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One run."""
+
+    sources: tuple[str, ...]
+    to: str
+    settings: PipelineSettings
+    endpoints: Endpoints
+    redo: bool
+    max_calls: int | None
+    agreed: bool
+    """To pay whatever it costs."""
+    console: Console
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def is_paid(self) -> bool:
+        """Tell whether calls go to the real service."""
+        return self.settings.detector == "rekognition"
+
+
+def settings_of(given: Mapping[str, Any], *, detector: str | None = None) -> PipelineSettings:
+    """Put options over the environment over defaults; ``detector`` is what the stand-ins offer.
+
+    Raises:
+        SettingsError: names everything that is wrong.
+    """
+    options = {name: given[name] for name in _SETTINGS if given[name] not in (None, ())}
+    if detector is not None:
+        options.setdefault("detector", detector)
+    return PipelineSettings.load(**options)
+
+
+def check(given: Mapping[str, Any]) -> None:
+    """Refuse what cannot work before anything is started.
+
+    Raises:
+        click.UsageError: says what to change.
+    """
+    if given["to"] != TO_INDEX:
+        _check_file(given)
+        return
+    files = [name for name in given["sources"] if not name.startswith(S3_SCHEME)]
+    if files and not given["local"]:
+        raise click.UsageError(
+            f"--to index takes s3:// sources, not {files[0]!r} (with --local files are uploaded first)"
+        )
+    if not given["local"] and not (given["index_url"] and given["archive_uri"]):
+        raise click.UsageError("--to index needs --index URL and --archive s3://BUCKET/PREFIX, or --local")
+    archive = split_s3(given["archive_uri"])[0] if given["archive_uri"] else None
+    for name in given["sources"]:
+        if name.startswith(S3_SCHEME) and split_s3(name)[0] == archive:
+            raise click.UsageError(
+                f"--archive must not be in the imagery bucket {archive!r}: every part would be an event"
+            )
+
+
+def _check_file(given: Mapping[str, Any]) -> None:
+    path = Path(given["to"])
+    if path.suffix not in (".geojson", ".json"):
+        raise click.UsageError(f"--to {given['to']!r}: expected `index`, or a file that ends in .geojson")
+    if not path.parent.is_dir():
+        raise click.UsageError(f"--to {given['to']!r}: there is no folder {path.parent}")
+    if given["redo"]:
+        raise click.UsageError("--redo goes with --to index: a file is always made anew")

@@ -1,0 +1,102 @@
+"""``imagery-backfill show``: an image with its detections drawn and named."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from batch_job import logs
+from batch_job.cli.display import stderr_console
+from batch_job.cli.options import endpoint_options
+from batch_job.cli.sources import S3_SCHEME, file_source, split_s3
+from batch_job.cli.stand_ins import Needed, local_services
+from batch_job.errors import SettingsError
+from batch_job.imagery.draw import draw
+from batch_job.imagery.picture import open_picture
+from batch_job.settings import Stretch
+from batch_job.values.documents import LabelDocument
+from batch_job.values.image import ImageRef
+from batch_job.values.query import LabelQuery
+from batch_job.wiring.endpoints import Endpoints
+from batch_job.wiring.run import open_buckets
+from batch_job.wiring.search import open_search
+
+MAX_PX = 2000
+"""Longer side of the picture."""
+
+
+@click.command()
+@click.argument("image", metavar="IMAGE")
+@click.option("--out", required=True, metavar="FILE.png", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--from",
+    "geojson",
+    metavar="FILE.geojson",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Detections that `run --to FILE.geojson` wrote, instead of the index.",
+)
+@click.option("--local", is_flag=True, help="Use the stand-ins that run on this machine.")
+@click.option("--min-confidence", type=float, default=0.0, help="Draw nothing below this, 0-100.")
+@endpoint_options
+def show(**given: Any) -> int:
+    r"""Draw IMAGE, a file or s3://BUCKET/KEY, with its detections.
+
+    \b
+    Examples:
+      imagery-backfill show photo.tif --from photo.geojson --out photo.png
+      imagery-backfill show s3://local-imagery/harbour.tif --local --out harbour.png
+    """
+    logs.configure("error")
+    if not (given["geojson"] or given["local"] or given["index_url"]):
+        raise click.UsageError("say where the detections are: --from FILE.geojson, --index URL or --local")
+    endpoints = Endpoints(
+        index_url=given["index_url"],
+        index_prefix=given["index_prefix"],
+        s3_endpoint=given["s3_endpoint"],
+        region=given["region"],
+    )
+    if given["local"]:
+        with local_services(Needed.EVERYTHING_RUNNING, console=stderr_console()) as services:
+            endpoints = services.over(endpoints)
+    image = _image(given["image"])
+    labels = _from_file(given["geojson"], image) if given["geojson"] else _from_index(endpoints, image)
+    labels = [label for label in labels if label.confidence >= given["min_confidence"]]
+    png = picture_of(image, labels, endpoints)
+    try:
+        given["out"].write_bytes(png)
+    except OSError as error:
+        raise SettingsError(f"cannot write {given['out']}: {error.strerror}") from error
+    click.echo(f"{given['out']}: {len(labels):,} detections", file=sys.stderr)
+    return 0
+
+
+def picture_of(image: ImageRef, labels: list[LabelDocument], endpoints: Endpoints) -> bytes:
+    """Read an overview of the image and draw labels on it; give a PNG."""
+    with open_buckets(endpoints).open_raster(image, etag=None) as source:
+        overview = open_picture(source, stretch=Stretch.JOINT).overview(max_px=MAX_PX)
+        return draw(overview, labels, image_width=source.facts.width, image_height=source.facts.height)
+
+
+def _image(name: str) -> ImageRef:
+    if name.startswith(S3_SCHEME):
+        bucket, key = split_s3(name)
+        return ImageRef(bucket=bucket, key=key)
+    path = Path(name.removeprefix("file://"))
+    if not path.is_file():
+        raise click.UsageError(f"{name}: no such file")
+    return file_source(path).image
+
+
+def _from_index(endpoints: Endpoints, image: ImageRef) -> list[LabelDocument]:
+    return list(open_search(endpoints).search(LabelQuery(image=image.uri)))
+
+
+def _from_file(path: Path, image: ImageRef) -> list[LabelDocument]:
+    try:
+        features = orjson.loads(path.read_bytes())["features"]
+        labels = [f for f in features if f["properties"]["kind"] != "image" and f["properties"]["uri"] == image.uri]
+        return [LabelDocument.from_source({**label["properties"], "geometry": label["geometry"]}) for label in labels]
+    except (ValueError, KeyError, TypeError) as error:
+        raise click.UsageError(f"{path} is not a file that `run --to` wrote: {error!r}") from error

@@ -1,0 +1,66 @@
+"""An open raster as people see it: 8-bit RGB, all windows of one image stretched alike."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batch_job.imagery.bands import BandChoice, choose_bands
+from batch_job.imagery.stretch import Limits, declared_limits, measure_limits, needs_overview, to_rgb
+from batch_job.ports import RasterSource
+from batch_job.settings import PipelineSettings, Stretch
+from batch_job.values.raster import Pixels, RasterFacts
+from batch_job.values.spaces import ChipGrid, Window
+
+MEASURED_PX = 1024
+"""Longer side of the overview from which the stretch is measured: a million pixels settle percentiles well enough."""
+
+NOTHING = Pixels(np.empty((0, 0, 0), np.uint8), np.empty((0, 0), np.bool_))
+
+
+def grid_of(facts: RasterFacts, settings: PipelineSettings) -> ChipGrid:
+    """Cut an image as the settings say."""
+    return ChipGrid(
+        image_width=facts.width, image_height=facts.height, chip_px=settings.chip_px, overlap_px=settings.overlap_px
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Reads windows and overviews of one raster as (3, rows, columns) 8-bit RGB with their validity masks."""
+
+    source: RasterSource
+    choice: BandChoice
+    limits: Limits | None
+    """None: 8-bit values pass as they are."""
+
+    @property
+    def facts(self) -> RasterFacts:
+        """The raster's header."""
+        return self.source.facts
+
+    def read(self, windows: Iterable[Window]) -> Iterator[tuple[Window, NDArray[np.uint8], NDArray[np.bool_]]]:
+        """Yield each window's pixels and which of them are valid; errors as ``RasterSource.read_windows``."""
+        for window, pixels in self.source.read_windows(windows, bands=self.choice.bands):
+            yield window, self._rgb(pixels), pixels.valid
+
+    def overview(self, *, max_px: int) -> NDArray[np.uint8]:
+        """Read the whole image scaled down to at most ``max_px`` a side."""
+        return self._rgb(self.source.read_overview(bands=self.choice.bands, max_px=max_px))
+
+    def _rgb(self, pixels: Pixels) -> NDArray[np.uint8]:
+        return to_rgb(pixels, facts=self.facts, choice=self.choice, limits=self.limits)
+
+
+def open_picture(source: RasterSource, *, stretch: Stretch) -> Picture:
+    """Choose bands and measure the stretch; 8-bit images are not read for that.
+
+    Raises:
+        UnsupportedImageError: there is no picture in these bands.
+    """
+    choice = choose_bands(source.facts)
+    if not needs_overview(source.facts, choice):
+        return Picture(source, choice, declared_limits(choice, source.facts))
+    overview = source.read_overview(bands=choice.bands, max_px=MEASURED_PX)
+    return Picture(source, choice, measure_limits(overview, choice, source.facts, stretch))

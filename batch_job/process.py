@@ -1,0 +1,210 @@
+"""One image through the stages: cut, encode, ask, dechip, merge, place, document."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batch_job.detection.answers import parse
+from batch_job.detection.dechip import dechip
+from batch_job.detection.merge import merge
+from batch_job.hooks import MergedImage, correct, refine
+from batch_job.imagery.encode import encode, is_blank, unscaled_frame
+from batch_job.imagery.grid import count, windows
+from batch_job.imagery.picture import Picture, grid_of, open_picture
+from batch_job.place.footprints import place_features, place_image
+from batch_job.ports import Count, Detector, GroundTransform, Keeper, OpenRaster, Progress
+from batch_job.search.documents import Inspection, image_document, label_documents
+from batch_job.settings import PipelineSettings
+from batch_job.spend.archive import Archive, ImageRecord, PartWriter
+from batch_job.spend.prices import price_of_calls
+from batch_job.values.answers import ArchivedAnswer, ChipBlank, ChipRejected, RawAnswer
+from batch_job.values.documents import ChipCounts
+from batch_job.values.image import ImageRef, ImageVersion
+from batch_job.values.raster import RasterFacts
+from batch_job.values.spaces import Chip, ChipGrid, Feature, ImageDetection, Window
+from batch_job.values.work import Processed, Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pipeline:
+    """The stages, wired; fits ``ports.Processing``."""
+
+    open_raster: OpenRaster
+    detector: Detector
+    transform: GroundTransform
+    settings: PipelineSettings
+    progress: Progress
+    archive: Archive | None = None
+    """None: nothing is kept, as when the results go to a file."""
+    run_id: str | None = None
+
+    def archived(self, image: ImageRef, version: ImageVersion) -> bool:
+        """Tell whether the archive holds every answer of this version."""
+        return self.archive is not None and self.archive.is_whole(image, version)
+
+    def process(self, work: Work, keeper: Keeper) -> Processed:
+        """Do all stages; see ``ports.Processing``."""
+        with ExitStack() as open_files:
+            visit = _Visit(self, work, keeper, open_files)
+            with self._timed("detect"):
+                record, findings = visit.find()
+            with self._timed("merge"):
+                merged = merge(findings.detections)
+            keeper.keep()
+            with self._timed("place"):
+                features = place_features(merged, record.facts, self.transform)
+            with self._timed("hooks"):
+                refined = refine(features, visit.merged_image(record.facts), self.settings.after_merging)
+        keeper.keep()
+        with self._timed("documents"):
+            return self._documents(work, record.facts, findings, sorted(refined, key=_reading_order))
+
+    def _documents(self, work: Work, facts: RasterFacts, findings: "_Findings", features: list[Feature]) -> Processed:
+        inspection = Inspection(
+            raster=facts,
+            place=place_image(facts, self.transform),
+            chips=findings.counts,
+            engine=self.settings.engine,
+            model_version=findings.model_version,
+            cost_usd=price_of_calls(findings.sent, detector=self.settings.detector),
+            run_id=self.run_id,
+            indexed_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        )
+        described = image_document(work.image, work.facts, inspection, features)
+        self.progress.add(Count.LABELS, len(features))
+        return Processed(described, label_documents(described, features, epoch=work.epoch))
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.progress.spent(stage, time.perf_counter() - began)
+
+
+def _reading_order(feature: Feature) -> tuple[float, float, str, float]:
+    found = feature.detection
+    return (found.box.min_row, found.box.min_col, found.label.name, -found.confidence)
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What is known of an image's chips; grows while answers arrive."""
+
+    grid: ChipGrid
+    min_confidence: float
+    known: set[Window] = field(default_factory=set)
+    detections: list[ImageDetection] = field(default_factory=list)
+    blank: int = 0
+    sent: int = 0
+    rejected: int = 0
+    model_version: str = ""
+
+    def add(self, answer: ArchivedAnswer) -> None:
+        self.known.add(answer.frame.window)
+        match answer:
+            case ChipBlank():
+                self.blank += 1
+            case ChipRejected():
+                self.sent += 1
+                self.rejected += 1
+            case RawAnswer():
+                self.sent += 1
+                self.model_version = max(self.model_version, answer.model_version)
+                for found in parse(answer, min_confidence=self.min_confidence):
+                    self.detections.append(dechip(found, answer.frame, self.grid))
+
+    @property
+    def counts(self) -> ChipCounts:
+        return ChipCounts(total=count(self.grid), sent=self.sent, blank=self.blank, rejected=self.rejected)
+
+
+class _Visit:
+    """One image on its way through the stages; opens the file when, and if, its pixels are needed."""
+
+    def __init__(self, pipeline: Pipeline, work: Work, keeper: Keeper, open_files: ExitStack) -> None:
+        self._pipeline, self._work, self._keeper, self._open_files = pipeline, work, keeper, open_files
+
+    @cached_property
+    def _picture(self) -> Picture:
+        source = self._open_files.enter_context(
+            self._pipeline.open_raster(self._work.image, etag=self._work.facts.etag)
+        )
+        return open_picture(source, stretch=self._pipeline.settings.stretch)
+
+    def merged_image(self, facts: RasterFacts) -> MergedImage:
+        """Show the image to hooks after merging."""
+
+        def read_rgb(window: Window) -> NDArray[np.uint8]:
+            [(_, rgb, _)] = self._picture.read([window])
+            return rgb
+
+        return MergedImage(self._work.image, width=facts.width, height=facts.height, read_rgb=read_rgb)
+
+    def find(self) -> tuple[ImageRecord, _Findings]:
+        """Collect what the archive knows of the chips, and ask the detector about the rest."""
+        record = self._record()
+        findings = _Findings(record.grid, self._pipeline.settings.min_confidence)
+        if self._pipeline.archive is not None:
+            for answer in self._pipeline.archive.answers(self._work.image, self._work.version):
+                findings.add(answer)
+        self._pipeline.progress.add(Count.CHIPS, count(record.grid))
+        self._pipeline.progress.add(Count.BLANK, findings.blank)
+        self._pipeline.progress.add(Count.KEPT, findings.sent)
+        missing = [window for window in windows(record.grid) if window not in findings.known]
+        if missing:
+            self._ask(missing, findings)
+        return record, findings
+
+    def _record(self) -> ImageRecord:
+        """Recall how the image is placed and cut, or find out and write it down."""
+        archive, image, version = self._pipeline.archive, self._work.image, self._work.version
+        if archive is None:
+            return ImageRecord(self._picture.facts, grid_of(self._picture.facts, self._pipeline.settings))
+        record = archive.record(image, version)
+        if record is None:
+            # same pixels with other side files: cut as before, also when our settings would cut otherwise by now
+            earlier = archive.any_record(image, version)
+            grid = earlier.grid if earlier else grid_of(self._picture.facts, self._pipeline.settings)
+            record = ImageRecord(self._picture.facts, grid)
+            archive.write_record(image, version, record)
+        return record
+
+    def _ask(self, missing: list[Window], findings: _Findings) -> None:
+        """Have the detector look; what it said is archived whatever happens on the way."""
+        writer = self._writer()
+        answers = self._pipeline.detector.detect(self._chips(missing, findings, writer), keep=self._keeper.keep)
+        try:
+            for answer in answers:
+                if writer is not None:
+                    writer.add(answer)
+                findings.add(answer)
+        finally:
+            if writer is not None:
+                writer.flush()
+
+    def _writer(self) -> PartWriter | None:
+        if self._pipeline.archive is None:
+            return None
+        work, on_part = self._work, self._keeper.part_archived
+        return self._pipeline.archive.writer(work.image, work.version, epoch=work.epoch, on_part=on_part)
+
+    def _chips(self, missing: list[Window], findings: _Findings, writer: PartWriter | None) -> Iterator[Chip]:
+        """Yield the chips with something to see, one at a time; the blank ones are written down."""
+        settings = self._pipeline.settings
+        for window, rgb, valid in self._picture.read(missing):
+            self._keeper.keep()
+            if is_blank(rgb, valid):
+                blank = ChipBlank(unscaled_frame(window))
+                findings.add(blank)
+                self._pipeline.progress.add(Count.BLANK)
+                if writer is not None:
+                    writer.add(blank)
+                continue
+            pixels = correct(rgb, settings.before_detection)
+            yield encode(self._work.image, window, pixels, encoding=settings.encoding, quality=settings.jpeg_quality)

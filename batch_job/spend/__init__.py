@@ -1,0 +1,1 @@
+"""What it costs: paid answers are kept, and never bought twice."""

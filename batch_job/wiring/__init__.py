@@ -1,0 +1,1 @@
+"""Adapters plugged into the pipeline, one module per door."""

@@ -1,0 +1,25 @@
+"""Where the services are."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Of an AWS account, or what a stand-in takes for one."""
+
+    access_key: str
+    secret_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """Addresses of the index and the buckets; None: as the AWS libraries find it."""
+
+    index_url: str | None = None
+    index_prefix: str = "imagery"
+    """Beginning of the two indices' names."""
+    archive_uri: str | None = None
+    """``s3://BUCKET/PREFIX`` of the paid answers."""
+    s3_endpoint: str | None = None
+    region: str | None = None
+    credentials: Credentials | None = None

@@ -1,0 +1,136 @@
+"""The command line's own wiring: a pipeline into a file, a reconciler over an index."""
+
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from batch_job.adapters.gdal_transform import GdalGroundTransform
+from batch_job.adapters.http_detector import HttpDetector
+from batch_job.adapters.opensearch import create_indices, open_client
+from batch_job.adapters.opensearch_labels import OpenSearchLabelIndex
+from batch_job.adapters.opensearch_ledger import OpenSearchLedger
+from batch_job.adapters.raster import RasterOpener
+from batch_job.adapters.rekognition import RekognitionDetector, rekognition_client
+from batch_job.adapters.s3 import S3ArchiveStore, S3Clock, S3ObjectStore, S3Reader, s3_client
+from batch_job.errors import SettingsError
+from batch_job.ledger.reconcile import Reconciler
+from batch_job.ledger.visits import Policy, Worker
+from batch_job.ports import Detector, ObjectStore, OpenRaster, Progress
+from batch_job.process import Pipeline
+from batch_job.search.mappings import IndexNames
+from batch_job.settings import PipelineSettings
+from batch_job.spend.archive import Archive
+from batch_job.spend.cap import CappedDetector
+from batch_job.values.image import ImageRef
+from batch_job.wiring.endpoints import Endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """The imagery side: objects, their pixels, and the store's time."""
+
+    client: Any
+    clock: S3Clock
+    store: ObjectStore
+    open_raster: OpenRaster
+
+
+def open_buckets(endpoints: Endpoints) -> Buckets:
+    """Connect to S3; nothing is sent yet."""
+    keys = endpoints.credentials
+    client = s3_client(
+        endpoint_url=endpoints.s3_endpoint,
+        region=endpoints.region,
+        access_key=keys and keys.access_key,
+        secret_key=keys and keys.secret_key,
+    )
+    clock = S3Clock(client)
+    return Buckets(client, clock, S3ObjectStore(client), RasterOpener(S3Reader(client)))
+
+
+def pipeline_to_file(
+    settings: PipelineSettings, endpoints: Endpoints, buckets: Buckets, progress: Progress, *, max_calls: int | None
+) -> Pipeline:
+    """Wire the stages alone: no ledger, no archive."""
+    return Pipeline(
+        open_raster=buckets.open_raster,
+        detector=_detector(settings, endpoints, progress, max_calls=max_calls),
+        transform=GdalGroundTransform(),
+        settings=settings,
+        progress=progress,
+    )
+
+
+def index_reconciler(
+    settings: PipelineSettings,
+    endpoints: Endpoints,
+    buckets: Buckets,
+    progress: Progress,
+    *,
+    max_calls: int | None,
+    policy: Policy,
+) -> Reconciler:
+    """Wire the stages behind a reconciler over an index, which is created if it does not stand yet.
+
+    Raises:
+        SettingsError: index or archive is not given.
+    """
+    if endpoints.index_url is None or endpoints.archive_uri is None:
+        raise SettingsError("--to index needs --index URL and --archive s3://BUCKET/PREFIX (or --local)")
+    client, names = open_client(endpoints.index_url), IndexNames(endpoints.index_prefix)
+    create_indices(client, names)
+    pipeline = Pipeline(
+        open_raster=buckets.open_raster,
+        detector=_detector(settings, endpoints, progress, max_calls=max_calls),
+        transform=GdalGroundTransform(),
+        settings=settings,
+        progress=progress,
+        archive=Archive(_archive_store(endpoints.archive_uri, buckets)),
+        run_id=f"cli-{secrets.token_hex(4)}",
+    )
+    return Reconciler(
+        store=buckets.store,
+        ledger=OpenSearchLedger(client, names),
+        labels=OpenSearchLabelIndex(client, names, buckets.clock),
+        processing=pipeline,
+        clock=buckets.clock,
+        worker=Worker.under(settings, owner=f"{socket.gethostname()}-{secrets.token_hex(4)}", policy=policy),
+    )
+
+
+def _archive_store(uri: str, buckets: Buckets) -> S3ArchiveStore:
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    return S3ArchiveStore(buckets.client, bucket=bucket, prefix=prefix)
+
+
+def _detector(
+    settings: PipelineSettings, endpoints: Endpoints, progress: Progress, *, max_calls: int | None
+) -> Detector:
+    engine, _, url = settings.detector.partition("@")
+    detector: Detector
+    if engine == "http":
+        detector = HttpDetector(url, calls_in_flight=settings.calls_in_flight, progress=progress)
+    else:
+        keys = endpoints.credentials
+        client = rekognition_client(
+            endpoint_url=url or None,
+            region=endpoints.region,
+            calls_in_flight=settings.calls_in_flight,
+            access_key=keys and keys.access_key,
+            secret_key=keys and keys.secret_key,
+        )
+        detector = RekognitionDetector(client, settings, progress)
+    return detector if max_calls is None else CappedDetector(detector, max_calls=max_calls)
+
+
+def make_buckets(buckets: Buckets, *names: str) -> None:
+    """Create buckets in a stand-in, where they do not stand yet."""
+    for name in names:
+        buckets.client.create_bucket(Bucket=name)
+
+
+def upload(buckets: Buckets, path: Path, image: ImageRef) -> None:
+    """Put a file into a stand-in's bucket, in parts if it is large."""
+    buckets.client.upload_file(str(path), image.bucket, image.key)
