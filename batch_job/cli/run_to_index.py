@@ -9,9 +9,8 @@ from batch_job.cli.patience import Patience
 from batch_job.cli.request import Request
 from batch_job.cli.sources import S3_SCHEME, Source, find_sources, listed, split_s3
 from batch_job.cli.stand_ins import ARCHIVE_BUCKET, IMAGERY_BUCKET
-from batch_job.ledger.nightly import forget_old_labels
-from batch_job.ledger.reconcile import Reconciler
-from batch_job.ledger.visits import Policy
+from batch_job.ledger.nightly import forget_dead_labels
+from batch_job.ledger.reconcile import Reconciler, Redo
 from batch_job.values.documents import State
 from batch_job.values.image import ImageRef
 from batch_job.wiring.run import Buckets, index_reconciler, make_buckets, open_buckets, upload
@@ -29,7 +28,7 @@ def run_to_index(request: Request) -> int:
         buckets,
         request.tally,
         max_calls=request.max_calls,
-        policy=Policy.REDO if request.redo else Policy.CHANGED,
+        redo=Redo.DETECTION if request.redo else Redo.NOTHING,
     )
     gone = list(_gone(reconciler, prefixes, {source.image for source in sources}))
     share = Share(request.tally, [source.facts.size for source in sources] + [0] * len(gone))
@@ -39,7 +38,7 @@ def run_to_index(request: Request) -> int:
             with share.image(size):
                 patience.visit(image, reconciler.reconcile)
     for bucket, prefix in prefixes:
-        for unfinished in forget_old_labels(reconciler, bucket=bucket, prefix=prefix):
+        for unfinished in forget_dead_labels(reconciler, bucket=bucket, prefix=prefix):
             request.console.print(f"old labels of {unfinished.image.uri} stay until the next run: {unfinished.error}")
     return patience.exit_code
 

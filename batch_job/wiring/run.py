@@ -2,10 +2,13 @@
 
 import secrets
 import socket
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from batch_job.adapters.calls import Flow
 from batch_job.adapters.gdal_transform import GdalGroundTransform
 from batch_job.adapters.http_detector import HttpDetector
 from batch_job.adapters.opensearch import create_indices, open_client
@@ -15,14 +18,14 @@ from batch_job.adapters.raster import RasterOpener
 from batch_job.adapters.rekognition import RekognitionDetector, rekognition_client
 from batch_job.adapters.s3 import S3ArchiveStore, S3Clock, S3ObjectStore, S3Reader, s3_client
 from batch_job.errors import SettingsError
-from batch_job.ledger.reconcile import Reconciler
-from batch_job.ledger.visits import Policy, Worker
-from batch_job.ports import Detector, ObjectStore, OpenRaster, Progress
+from batch_job.ledger.reconcile import Reconciler, Redo
+from batch_job.ports import Detector, LabelIndex, ObjectStore, OpenRaster, Progress
 from batch_job.process import Pipeline
 from batch_job.search.mappings import IndexNames
 from batch_job.settings import PipelineSettings
 from batch_job.spend.archive import Archive
 from batch_job.spend.cap import CappedDetector
+from batch_job.values.documents import LabelDocument, LabelSet
 from batch_job.values.image import ImageRef
 from batch_job.wiring.endpoints import Endpoints
 
@@ -37,14 +40,30 @@ class Buckets:
     open_raster: OpenRaster
 
 
+@dataclass(frozen=True, slots=True)
+class _TimedLabels:
+    """Notes how long the index takes."""
+
+    labels: LabelIndex
+    progress: Progress
+
+    def write(self, labels: Iterable[LabelDocument], *, until_ms: int) -> None:
+        began = time.perf_counter()
+        self.labels.write(labels, until_ms=until_ms)
+        self.progress.spent("index", time.perf_counter() - began)
+
+    def delete(self, image: ImageRef, labels: LabelSet) -> None:
+        self.labels.delete(image, labels)
+
+
 def open_buckets(endpoints: Endpoints) -> Buckets:
     """Connect to S3; nothing is sent yet."""
     keys = endpoints.credentials
     client = s3_client(
         endpoint_url=endpoints.s3_endpoint,
         region=endpoints.region,
-        access_key=keys and keys.access_key,
-        secret_key=keys and keys.secret_key,
+        access_key=keys.access_key if keys else None,
+        secret_key=keys.secret_key if keys else None,
     )
     clock = S3Clock(client)
     return Buckets(client, clock, S3ObjectStore(client), RasterOpener(S3Reader(client)))
@@ -70,7 +89,7 @@ def index_reconciler(
     progress: Progress,
     *,
     max_calls: int | None,
-    policy: Policy,
+    redo: Redo,
 ) -> Reconciler:
     """Wire the stages behind a reconciler over an index, which is created if it does not stand yet.
 
@@ -93,10 +112,12 @@ def index_reconciler(
     return Reconciler(
         store=buckets.store,
         ledger=OpenSearchLedger(client, names),
-        labels=OpenSearchLabelIndex(client, names, buckets.clock),
+        labels=_TimedLabels(OpenSearchLabelIndex(client, names, buckets.clock), progress),
         processing=pipeline,
         clock=buckets.clock,
-        worker=Worker.under(settings, owner=f"{socket.gethostname()}-{secrets.token_hex(4)}", policy=policy),
+        settings=settings,
+        owner=f"{socket.gethostname()}-{secrets.token_hex(4)}",
+        redo=redo,
     )
 
 
@@ -109,19 +130,20 @@ def _detector(
     settings: PipelineSettings, endpoints: Endpoints, progress: Progress, *, max_calls: int | None
 ) -> Detector:
     engine, _, url = settings.detector.partition("@")
+    flow = Flow(calls_in_flight=settings.calls_in_flight, progress=progress)
     detector: Detector
     if engine == "http":
-        detector = HttpDetector(url, calls_in_flight=settings.calls_in_flight, progress=progress)
+        detector = HttpDetector(url, flow=flow)
     else:
         keys = endpoints.credentials
         client = rekognition_client(
+            calls_in_flight=settings.calls_in_flight,
             endpoint_url=url or None,
             region=endpoints.region,
-            calls_in_flight=settings.calls_in_flight,
-            access_key=keys and keys.access_key,
-            secret_key=keys and keys.secret_key,
+            access_key=keys.access_key if keys else None,
+            secret_key=keys.secret_key if keys else None,
         )
-        detector = RekognitionDetector(client, settings, progress)
+        detector = RekognitionDetector(client, min_confidence=settings.min_confidence, flow=flow)
     return detector if max_calls is None else CappedDetector(detector, max_calls=max_calls)
 
 

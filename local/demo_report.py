@@ -1,0 +1,148 @@
+"""What the demo found: tables, pictures, files, and the comparison with what was planted."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from batch_job.cli.show import picture_of
+from batch_job.search.geojson import image_feature, label_feature
+from batch_job.values.documents import LabelDocument, LedgerEntry
+from batch_job.values.query import LabelQuery
+from batch_job.values.spaces import Kind, PixelBox
+from batch_job.wiring.endpoints import Credentials, Endpoints
+from batch_job.wiring.search import open_search
+from local.emulator import KEY, REGION
+from local.rekognition.labels import PALETTE_HUES
+from local.scenes import MadeScene, Spacing
+from local.truth import Comparison, LabelledBox, compare
+
+NAMES_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SceneResult:
+    """A planted scene and what was found in it."""
+
+    made: MadeScene
+    comparison: Comparison
+
+    @property
+    def has_bar(self) -> bool:
+        """Tell whether anything but zero missed and zero extra is a defect."""
+        return self.made.scene.spacing is not Spacing.OVERLAPPING
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that the index says after the run."""
+
+    endpoints: Endpoints
+    images: tuple[LedgerEntry, ...]
+    labels: dict[str, list[LabelDocument]]
+    """By the image's key."""
+    scenes: tuple[SceneResult, ...]
+
+    @property
+    def planted(self) -> int:
+        """Objects in the scenes with a bar."""
+        return sum(len(one.made.objects) for one in self.scenes if one.has_bar)
+
+    @property
+    def missed(self) -> int:
+        """... of these not found."""
+        return sum(len(one.comparison.missed) for one in self.scenes if one.has_bar)
+
+    @property
+    def extra(self) -> int:
+        """Objects found that were not planted, in the scenes with a bar."""
+        return sum(len(one.comparison.extra) for one in self.scenes if one.has_bar)
+
+    @property
+    def is_right(self) -> bool:
+        """Tell whether all that was planted, and nothing else, was found."""
+        return not (self.missed or self.extra)
+
+    def figures(self) -> dict[str, Any]:
+        """Give the comparison for ``summary.json``."""
+        scenes = {
+            one.made.scene.name: {
+                "planted": len(one.made.objects),
+                "missed": len(one.comparison.missed),
+                "extra": len(one.comparison.extra),
+                "has_bar": one.has_bar,
+            }
+            for one in self.scenes
+        }
+        return {"planted": self.planted, "missed": self.missed, "extra": self.extra, "scenes": scenes}
+
+
+def collect(index_url: str, s3_endpoint: str, *, bucket: str, made: Sequence[MadeScene]) -> Findings:
+    """Read everything back from the index and compare it with the truth."""
+    endpoints = Endpoints(
+        index_url=index_url, s3_endpoint=s3_endpoint, region=REGION, credentials=Credentials(KEY, KEY)
+    )
+    search = open_search(endpoints)
+    labels: defaultdict[str, list[LabelDocument]] = defaultdict(list)
+    for label in search.search(LabelQuery()):
+        labels[label.image.key].append(label)
+    scenes = tuple(SceneResult(one, compare(_objects(labels[f"scenes/{one.image.name}"]), one.objects)) for one in made)
+    return Findings(endpoints, tuple(search.images(bucket)), dict(labels), scenes)
+
+
+def _objects(labels: Sequence[LabelDocument]) -> list[LabelledBox]:
+    return [
+        LabelledBox(label.label, PixelBox(*label.pixel_box))
+        for label in labels
+        if label.kind == Kind.OBJECT and label.label in PALETTE_HUES
+    ]
+
+
+def print_findings(findings: Findings, console: Console) -> None:
+    """Print a table of labels per image, and one of planted against found."""
+    images = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    for name in ("image", "px", "chips", "blank", "place", "labels"):
+        images.add_column(name, justify="right" if name in ("px", "chips", "blank") else "left")
+    for entry in findings.images:
+        images.add_row(*_image_row(entry, findings.labels.get(entry.image.key, [])))
+    console.print(images)
+    console.print()
+    planted = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("planted scene", "objects", "missed", "extra"):
+        planted.add_column(name, justify="left" if name == "planted scene" else "right")
+    for one in findings.scenes:
+        note = "" if one.has_bar else " (overlapping boxes, no bar yet)"
+        counts = (len(one.made.objects), len(one.comparison.missed), len(one.comparison.extra))
+        planted.add_row(one.made.scene.name + note, *(f"{n:,}" for n in counts))
+    console.print(planted)
+
+
+def _image_row(entry: LedgerEntry, labels: Sequence[LabelDocument]) -> tuple[str, ...]:
+    described = entry.described
+    if described is None or described.width is None:
+        return entry.image.key, "", "", "", "", f"{entry.state}: {entry.error_code or ''}"
+    counts = Counter(label.label if label.kind == Kind.OBJECT else f"{label.label} (region)" for label in labels)
+    names = ", ".join(f"{name} {n:,}" for name, n in counts.most_common(NAMES_SHOWN))
+    more = f", {len(counts) - NAMES_SHOWN} more" if len(counts) > NAMES_SHOWN else ""
+    size = f"{described.width:,} x {described.height:,}"
+    chips = described.chips
+    return entry.image.key, size, f"{chips.total}", f"{chips.blank}", described.georeference or "", names + more
+
+
+def write_files(findings: Findings, folder: Path) -> None:
+    """Write a picture per image, and all detections as GeoJSON."""
+    features = []
+    for entry in findings.images:
+        labels = findings.labels.get(entry.image.key, [])
+        name = Path(entry.image.key).stem
+        (folder / f"{name}.png").write_bytes(picture_of(entry.image, labels, findings.endpoints))
+        if entry.described is not None:
+            features.append(image_feature(entry.described))
+        features.extend(map(label_feature, labels))
+    collection = {"type": "FeatureCollection", "features": features}
+    (folder / "detections.geojson").write_bytes(orjson.dumps(collection))

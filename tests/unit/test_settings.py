@@ -1,0 +1,88 @@
+"""Settings: read once, every problem named at once."""
+
+import pytest
+
+from batch_job.errors import SettingsError
+from batch_job.settings import PipelineSettings
+
+
+def loaded(monkeypatch: pytest.MonkeyPatch, settings: PipelineSettings) -> PipelineSettings:
+    for name, value in settings.to_env().items():
+        monkeypatch.setenv(name, value)
+    return PipelineSettings.load()
+
+
+def test_every_field_survives_the_environment(monkeypatch):
+    settings = PipelineSettings.load(
+        detector="http@http://127.0.0.1:9/x",
+        chip_px=512,
+        overlap_px=17,
+        min_confidence=12.5,
+        encoding="png",
+        jpeg_quality=77,
+        stretch="per_band",
+        calls_in_flight=3,
+        before_detection=("math:floor", "math:ceil"),
+        after_merging=("math:sqrt",),
+        settings_revision=4,
+        lease_s=30,
+        log_level="debug",
+    )
+    assert loaded(monkeypatch, settings) == settings
+
+
+def test_an_argument_beats_the_environment_beats_the_default(monkeypatch):
+    assert PipelineSettings.load().chip_px == 1024
+    monkeypatch.setenv("BACKFILL_CHIP_PX", "640")
+    assert PipelineSettings.load().chip_px == 640
+    assert PipelineSettings.load(chip_px=800).chip_px == 800
+
+
+def test_the_overlap_is_a_fifth_of_the_chip_unless_told():
+    assert PipelineSettings.load(chip_px=512).overlap_px == 102
+    assert PipelineSettings.load(chip_px=512, overlap_px=0).overlap_px == 0
+
+
+def test_all_problems_are_named_at_once():
+    with pytest.raises(SettingsError) as error:
+        PipelineSettings.load(chip_px=5, jpeg_quality=0, detector="magic", before_detection="nowhere:nothing")
+    for name in ("CHIP_PX", "JPEG_QUALITY", "DETECTOR", "BEFORE_DETECTION"):
+        assert f"BACKFILL_{name}:" in str(error.value)
+    assert "nowhere" in str(error.value)
+
+
+@pytest.mark.parametrize("overlap_px", [80, 81])
+def test_an_overlap_of_a_whole_chip_is_refused(overlap_px):
+    with pytest.raises(SettingsError, match="under chip_px"):
+        PipelineSettings.load(chip_px=80, overlap_px=overlap_px)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"chip_px": 512},
+        {"overlap_px": 1},
+        {"min_confidence": 1.0},
+        {"encoding": "png"},
+        {"jpeg_quality": 50},
+        {"stretch": "per_band"},
+        {"before_detection": ("math:floor",)},
+        {"detector": "http@http://127.0.0.1:1"},
+    ],
+)
+def test_whatever_changes_an_answer_changes_the_detection_fingerprint_alone(changed):
+    before, after = PipelineSettings.load(), PipelineSettings.load(**changed)
+    assert before.detection_fingerprint != after.detection_fingerprint
+    assert before.index_fingerprint == after.index_fingerprint
+
+
+def test_what_happens_after_detection_changes_the_index_fingerprint_alone():
+    before, after = PipelineSettings.load(), PipelineSettings.load(after_merging=("math:floor",))
+    assert before.index_fingerprint != after.index_fingerprint
+    assert before.detection_fingerprint == after.detection_fingerprint
+
+
+def test_how_fast_we_call_changes_neither():
+    before, after = PipelineSettings.load(), PipelineSettings.load(calls_in_flight=1, lease_s=10, settings_revision=9)
+    assert before.detection_fingerprint == after.detection_fingerprint
+    assert before.index_fingerprint == after.index_fingerprint
