@@ -1,0 +1,201 @@
+"""What a file's first bytes and its header say: which format it is, what it holds, whether we dare to read it."""
+
+import re
+import struct
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from rasterio.enums import ColorInterp
+
+from batch_job.errors import TooLargeError, UnreadableImageError, UnsupportedImageError
+from batch_job.values.image import ImageRef
+from batch_job.values.place import Georeference, Georeferencing, GroundControlPoint, LonLat
+from batch_job.values.raster import RasterFacts
+
+HEAD_BYTES = 64 * 1024
+"""Enough of a file to know its format and, of JPEG 2000, the size of its parts."""
+
+MAX_SCANLINE_PIXELS = 400_000_000
+"""20,000². PNG, JPEG and JPEG 2000 in one piece are decoded from the top, whatever part is asked for; a file of 1 MB
+can claim 65,535² pixels, and hours of decoding."""
+
+MAX_BLOCK_BYTES = 256 * 1024**2
+"""A TIFF's block is decoded at once; a COG's has 1–4 MB."""
+
+MAX_BANDS = 1024
+"""Hyperspectral sensors have about 450."""
+
+_ALLOWED = (
+    (b"II*\0", "GTiff"),
+    (b"MM\0*", "GTiff"),
+    (b"II+\0", "GTiff"),  # this and the next: BigTIFF
+    (b"MM\0+", "GTiff"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JP2OpenJPEG"),
+    (b"\xff\x4f\xff\x51", "JP2OpenJPEG"),
+)
+"""First bytes, and the one GDAL driver that may then open the file. A driver that can open other files for it (VRT and
+its like) is never on this list."""
+
+_REFUSED = (
+    (b"<VRTDataset", "VRT"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+    (b"RIFF", "WebP"),
+    (b"%PDF", "PDF"),
+    (b"NITF", "NITF"),
+    (b"NSIF", "NITF"),
+    (b"\x89HDF", "HDF5"),
+    (b"CDF", "netCDF"),
+    (b"SIMPLE", "FITS"),
+    (b"PK\3\4", "ZIP"),
+    (b"\x1f\x8b", "gzip"),
+)
+"""Known, but not read; only for a message that helps."""
+
+_PADDING = " \0"
+
+_SIZ = b"\xff\x4f\xff\x51"
+"""Where a JPEG 2000 codestream begins, with its sizes (ISO/IEC 15444-1, A.5.1)."""
+
+
+def driver_of(image: ImageRef, head: bytes) -> str:
+    """Name the GDAL driver for a file by its first bytes, whatever its name says.
+
+    Raises:
+        UnsupportedImageError: a format that we know and do not read, named in the message.
+        UnreadableImageError: no image, or nothing at all.
+    """
+    if not head:
+        raise UnreadableImageError(f"{image.uri}: the file is empty")
+    for start, driver in _ALLOWED:
+        if head.startswith(start):
+            return driver
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    for start, name in _REFUSED:
+        if text.startswith(start):
+            raise UnsupportedImageError(f"{image.uri}: {name} is not read, only TIFF, JPEG, PNG and JPEG 2000 are")
+    raise UnreadableImageError(f"{image.uri}: no image that we read; it begins with {head[:16]!r}")
+
+
+def check_size(image: ImageRef, dataset: Any, head: bytes) -> None:
+    """Refuse what would need too much memory or time, before any pixel is decoded.
+
+    Args:
+        image: For the message.
+        dataset: rasterio's, open.
+        head: The file's first bytes.
+
+    Raises:
+        TooLargeError: says what is too large.
+    """
+    if dataset.count > MAX_BANDS:
+        raise TooLargeError(f"{image.uri}: {dataset.count} bands; at most {MAX_BANDS} are read")
+    if dataset.driver == "GTiff":
+        _check_blocks(image, dataset)
+        return
+    width, height = dataset.width, dataset.height
+    if dataset.driver == "JP2OpenJPEG":
+        width, height = _largest_part(head, width=width, height=height)
+    if width * height > MAX_SCANLINE_PIXELS:
+        raise TooLargeError(
+            f"{image.uri}: {width} x {height} px in one piece; of {dataset.driver}, which has no blocks to read alone, "
+            f"at most {MAX_SCANLINE_PIXELS // 10**6} million are read"
+        )
+
+
+def read_facts(dataset: Any) -> RasterFacts:
+    """Describe an open rasterio dataset."""
+    bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") if dataset.count else None
+    return RasterFacts(
+        driver=dataset.driver,
+        width=dataset.width,
+        height=dataset.height,
+        dtypes=tuple(dataset.dtypes),
+        color_interp=tuple(meaning.name.lower() for meaning in dataset.colorinterp),
+        nodata=tuple(dataset.nodatavals),
+        palette=_palette(dataset),
+        bits=None if bits is None else int(bits),
+        acquired=_acquired(dataset.tags() | dataset.tags(ns="EXIF")),
+        georeference=_georeference(dataset),
+    )
+
+
+def _check_blocks(image: ImageRef, dataset: Any) -> None:
+    rows, cols = dataset.block_shapes[0]
+    bands = dataset.count if dataset.interleaving and dataset.interleaving.value == "PIXEL" else 1
+    item_bytes = max(16 if dtype.startswith("complex") else np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+    n_bytes = rows * cols * bands * item_bytes
+    if n_bytes > MAX_BLOCK_BYTES:
+        raise TooLargeError(
+            f"{image.uri}: a block of {cols} x {rows} px needs {n_bytes} bytes; at most {MAX_BLOCK_BYTES} are decoded "
+            "at once: write it in smaller blocks (a COG)"
+        )
+
+
+def _largest_part(head: bytes, *, width: int, height: int) -> tuple[int, int]:
+    """Give width and height of the pieces that a JPEG 2000 image is coded in; the image's own where it does not say."""
+    at = head.find(_SIZ)
+    if at < 0 or len(head) < at + 32:
+        return width, height
+    part_width, part_height = struct.unpack(">II", head[at + 24 : at + 32])
+    return min(part_width, width), min(part_height, height)
+
+
+def _palette(dataset: Any) -> tuple[tuple[int, int, int, int], ...]:
+    if not dataset.count or dataset.colorinterp[0] is not ColorInterp.palette:
+        return ()
+    colours = dataset.colormap(1)
+    return tuple(colours[index] for index in sorted(colours))
+
+
+def _acquired(tags: dict[str, str]) -> str | None:
+    """Read a time as EXIF and TIFF write it; they seldom name a zone, then it is taken for UTC."""
+    for name, zone in (("EXIF_DateTimeOriginal", "EXIF_OffsetTimeOriginal"), ("TIFFTAG_DATETIME", "")):
+        text = f"{tags.get(name, '').strip(_PADDING)} {tags.get(zone, '').strip(_PADDING) or '+00:00'}"
+        try:
+            taken = datetime.strptime(text, "%Y:%m:%d %H:%M:%S %z")
+        except ValueError:
+            continue
+        return f"{taken.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return None
+
+
+def _georeference(dataset: Any) -> Georeference:
+    """Say how the image is placed; of several ways the most exact one, in GDAL's order."""
+    if dataset.crs and not dataset.transform.is_identity:
+        return Georeference(Georeferencing.AFFINE, crs=_crs_text(dataset.crs), transform=tuple(dataset.transform)[:6])
+    points, crs = dataset.gcps
+    if points and crs:
+        gcps = tuple(GroundControlPoint(p.col, p.row, p.x, p.y, p.z or 0.0) for p in points)
+        return Georeference(Georeferencing.GCPS, crs=_crs_text(crs), gcps=gcps)
+    rpcs = dataset.tags(ns="RPC")
+    if rpcs:
+        return Georeference(Georeferencing.RPCS, rpcs=tuple(sorted(rpcs.items())))
+    position = _exif_position(dataset.tags() | dataset.tags(ns="EXIF"))
+    return Georeference(Georeferencing.EXIF, position=position) if position else Georeference()
+
+
+def _crs_text(crs: Any) -> str:
+    # 100: only what is that code in every detail, not what resembles it
+    authority = crs.to_authority(confidence_threshold=100)
+    return ":".join(authority) if authority and authority[0] == "EPSG" else str(crs.to_wkt(version="WKT2_2019"))
+
+
+def _exif_position(tags: dict[str, str]) -> LonLat | None:
+    lon = _exif_degrees(tags.get("EXIF_GPSLongitude"), tags.get("EXIF_GPSLongitudeRef"), negative="W", limit=180)
+    lat = _exif_degrees(tags.get("EXIF_GPSLatitude"), tags.get("EXIF_GPSLatitudeRef"), negative="S", limit=90)
+    return None if lon is None or lat is None else LonLat(lon=lon, lat=lat)
+
+
+def _exif_degrees(text: str | None, hemisphere: str | None, *, negative: str, limit: int) -> float | None:
+    """Read GDAL's ``(51) (30) (0.5)``: degrees, minutes, seconds."""
+    numbers = [float(number) for number in re.findall(r"\(([-+.\deE]+)\)", text or "")]
+    if len(numbers) != 3 or not hemisphere:
+        return None
+    degrees = numbers[0] + numbers[1] / 60 + numbers[2] / 3600
+    if not degrees <= limit:
+        return None
+    return -degrees if hemisphere.strip(_PADDING).upper() == negative else degrees

@@ -1,0 +1,231 @@
+"""S3: objects' facts and bytes, the archive, and the store's own time. Nothing here is paid by the call."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from batch_job.adapters.aws_errors import S3, as_ours, error_code
+from batch_job.adapters.ranges import Portion, RangeReader
+from batch_job.errors import UnavailableError
+from batch_job.ports import ArchiveStore, Clock, ObjectStore
+from batch_job.values.image import ImageRef
+from batch_job.values.objects import ListedObject, ObjectFacts
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 30
+"""Between two bytes, not for an answer as a whole."""
+ATTEMPTS = 5
+"""In all, with botocore's standard back-off (at most 20 s each): S3 asks to slow down while it splits a busy prefix."""
+CONNECTIONS = 32
+"""At least as many as threads that use one client; more would wait for each other."""
+
+_MISSING = ("404", "NoSuchKey")
+_NEEDS_RESTORE = ("GLACIER", "DEEP_ARCHIVE")
+"""Storage classes; GLACIER_IR reads at once. Intelligent-Tiering says it in ``ArchiveStatus`` instead."""
+_RESTORED = 'ongoing-request="false"'
+
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Goes on while the machine sleeps; elsewhere than on Linux, CLOCK_MONOTONIC does."""
+_NEVER_MS = 2**62
+
+
+def s3_client(
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    access_key: str | None = None,
+    secret_key: str | None = None,
+) -> "S3Client":
+    """Make a client; what is None comes from the environment, as always with AWS.
+
+    Raises:
+        SettingsError, AccessError: the environment names what is not there, a profile say.
+    """
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_S,
+        read_timeout=READ_TIMEOUT_S,
+        max_pool_connections=CONNECTIONS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        # another endpoint than AWS's seldom has a name in DNS for each bucket
+        s3={"addressing_style": "path" if endpoint_url else "auto"},
+    )
+    with as_ours(S3, doing="connecting to S3"):
+        return boto3.client(
+            "s3",
+            endpoint_url=endpoint_url,
+            region_name=region,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            config=config,
+        )
+
+
+class S3ObjectStore:
+    """The buckets with the imagery; fits ``ports.ObjectStore``."""
+
+    def __init__(self, client: "S3Client") -> None:
+        """Take a client of ``s3_client``."""
+        self._client = client
+
+    def head(self, image: ImageRef) -> ObjectFacts | None:
+        """Ask for an object's facts; None when it does not exist.
+
+        Raises:
+            AccessError: the role lacks s3:GetObject, or s3:ListBucket, without which S3 answers 403 for a missing key.
+        """
+        with as_ours(S3, doing=f"HEAD {image.uri} (needs s3:GetObject on objects, s3:ListBucket on the bucket)"):
+            try:
+                answer = self._client.head_object(Bucket=image.bucket, Key=image.key)
+            except ClientError as error:
+                if error_code(error) in _MISSING:
+                    return None
+                raise
+        return ObjectFacts(
+            etag=answer["ETag"].strip('"'),
+            size=answer["ContentLength"],
+            last_modified=_iso(answer["LastModified"]),
+            readable=_is_readable(answer),
+        )
+
+    def list(self, bucket: str, prefix: str) -> Iterator[ListedObject]:
+        """Yield every object under a prefix, a page of 1,000 in memory at once."""
+        pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix))
+        while True:
+            with as_ours(S3, doing=f"listing s3://{bucket}/{prefix} (needs s3:ListBucket)"):
+                page = next(pages, None)
+            if page is None:
+                return
+            for found in page.get("Contents", ()):
+                yield ListedObject(
+                    key=found["Key"],
+                    etag=found["ETag"].strip('"'),
+                    size=found["Size"],
+                    last_modified=_iso(found["LastModified"]),
+                )
+
+
+class S3Reader:
+    """Reads parts of objects; fits ``ranges.RangeReader``."""
+
+    def __init__(self, client: "S3Client") -> None:
+        """Take a client of ``s3_client``."""
+        self._client = client
+
+    def read_range(self, image: ImageRef, *, etag: str | None, start: int, length: int) -> Portion:
+        """Read bytes of one version of an object; see ``RangeReader``."""
+        condition: dict[str, Any] = {} if etag is None else {"IfMatch": f'"{etag}"'}
+        with as_ours(S3, doing=f"reading {length} bytes from {start} on of {image.uri}"):
+            answer = self._client.get_object(
+                Bucket=image.bucket, Key=image.key, Range=f"bytes={start}-{start + length - 1}", **condition
+            )
+            with answer["Body"] as stream:
+                body = stream.read()
+        size = int(answer["ContentRange"].rpartition("/")[2])
+        return Portion(body, object_size=size, etag=answer["ETag"].strip('"'))
+
+
+class S3ArchiveStore:
+    """A bucket's prefix where paid answers are kept; fits ``ports.ArchiveStore``."""
+
+    def __init__(self, client: "S3Client", bucket: str, prefix: str) -> None:
+        """Take a client of ``s3_client`` and the archive's root."""
+        self._client, self._bucket = client, bucket
+        self._root = f"{prefix.strip('/')}/".lstrip("/")
+
+    def get(self, key: str) -> bytes | None:
+        """Read a whole object; None when it does not exist."""
+        with as_ours(S3, doing=f"reading {self._uri(key)}"):
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=self._root + key)
+            except ClientError as error:
+                if error_code(error) in _MISSING:
+                    return None
+                raise
+            with answer["Body"] as stream:
+                return stream.read()
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write a whole object."""
+        with as_ours(S3, doing=f"writing {self._uri(key)} (needs s3:PutObject)"):
+            self._client.put_object(Bucket=self._bucket, Key=self._root + key, Body=body)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys under a prefix, in order."""
+        for found in S3ObjectStore(self._client).list(self._bucket, self._root + prefix):
+            yield found.key.removeprefix(self._root)
+
+    def _uri(self, key: str) -> str:
+        return f"s3://{self._bucket}/{self._root}{key}"
+
+
+class S3Clock:
+    """The time by S3's answers; fits ``ports.Clock``. Any number of threads."""
+
+    def __init__(self, client: "S3Client") -> None:
+        """Listen to every answer that this client gets."""
+        self._lock = threading.Lock()
+        self._newest_ms = -1
+        """The latest ``Date`` seen."""
+        self._noted_ms = self._read_at_ms = 0
+        """The time then, and what the boot clock said."""
+        client.meta.events.register("after-call.s3", self._note)
+
+    def now_ms(self) -> int:
+        """Give ms since 1970; see ``ports.Clock``.
+
+        Raises:
+            UnavailableError: S3 has not answered yet.
+        """
+        with self._lock:
+            if self._newest_ms < 0:
+                raise UnavailableError("S3 has not answered yet, so nobody knows the time")
+            return self._noted_ms + _boot_ms() - self._read_at_ms
+
+    def reading_age_ms(self) -> int:
+        """Tell how old the newest ``Date`` is; a very large number before the first."""
+        with self._lock:
+            return _boot_ms() - self._read_at_ms if self._newest_ms >= 0 else _NEVER_MS
+
+    def _note(self, http_response: Any, **_: Any) -> None:
+        date = http_response.headers.get("Date")
+        if date is None:
+            return
+        date_ms, read_at_ms = int(parsedate_to_datetime(date).timestamp()) * 1000, _boot_ms()
+        with self._lock:
+            if date_ms <= self._newest_ms:
+                return  # an answer that took longer than a later one
+            # a Date leaves out the fraction of its second: it corrects our time, but does not turn it back
+            ours = self._noted_ms + read_at_ms - self._read_at_ms if self._newest_ms >= 0 else date_ms
+            self._noted_ms = min(max(ours, date_ms), date_ms + 999)
+            self._newest_ms, self._read_at_ms = date_ms, read_at_ms
+
+
+def _boot_ms() -> int:
+    return time.clock_gettime_ns(_BOOT_CLOCK) // 10**6
+
+
+def _iso(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _is_readable(answer: "HeadObjectOutputTypeDef") -> bool:
+    archived = answer.get("StorageClass") in _NEEDS_RESTORE or "ArchiveStatus" in answer
+    return not archived or _RESTORED in answer.get("Restore", "")
+
+
+if TYPE_CHECKING:
+    _store: type[ObjectStore] = S3ObjectStore
+    _reader: type[RangeReader] = S3Reader
+    _archive: type[ArchiveStore] = S3ArchiveStore
+    _clock: type[Clock] = S3Clock
