@@ -1,0 +1,1 @@
+"""What is written to the indices, and how it is found again."""
