@@ -42,7 +42,7 @@ class Tally:
                     self.images["removed"] += 1
                 case Failed(code=code):
                     self.images["failed"] += 1
-                    self.errors[code] += 1
+                    self.errors[str(code)] += 1
                 case Skipped(reason=reason):
                     self.images[f"skipped_{reason}"] += 1
 

@@ -30,12 +30,9 @@ EXAMPLES = Path("examples")
 BUCKET = "local-imagery"
 IMAGES = ("*.tif", "*.jpg")
 
-SEARCHES = (
-    ("cars that the detector is sure of", ("Car", "--min-confidence", "99")),
-    ("everything in a place", ("--within", "13.3525,52.5388,13.3565,52.5403")),
-    ("things of 90 m and longer", ("--min-length-m", "90")),
-)
 SEARCH_ROWS = 5
+PLACE_DEG = 0.001
+"""Half a side of the place searched in: about 110 m."""
 
 EXIT_WRONG = 1
 """Something planted was missed, or something else was found."""
@@ -63,8 +60,10 @@ class Demo:
         self._rule("what was found")
         print_findings(findings, self._console)
         with self.part("searches"):
-            for title, arguments in SEARCHES:
-                self._search(title, arguments)
+            west, south, east, north = findings.somewhere(PLACE_DEG)
+            self._search("cars that the detector is sure of", ["Car", "--min-confidence", "97"])
+            self._search("whatever is in a place", ["--within", f"{west:.4f},{south:.4f},{east:.4f},{north:.4f}"])
+            self._search("large things", ["--min-length-m", "90"])
         with self.part("pictures"):
             write_files(findings, OUTPUT)
         self._sum_up(findings, summary)

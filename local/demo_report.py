@@ -68,6 +68,13 @@ class Findings:
         """Tell whether all that was planted, and nothing else, was found."""
         return not (self.missed or self.extra)
 
+    def somewhere(self, half_side_deg: float) -> tuple[float, float, float, float]:
+        """Give west, south, east, north of a small place in which something was found."""
+        placed = (label.center for labels in self.labels.values() for label in labels if label.kind == Kind.OBJECT)
+        center = next(center for center in placed if center is not None)
+        lon, lat = center.lon, center.lat
+        return lon - half_side_deg, lat - half_side_deg, lon + half_side_deg, lat + half_side_deg
+
     def figures(self) -> dict[str, Any]:
         """Give the comparison for ``summary.json``."""
         scenes = {
@@ -105,9 +112,10 @@ def _objects(labels: Sequence[LabelDocument]) -> list[LabelledBox]:
 
 def print_findings(findings: Findings, console: Console) -> None:
     """Print a table of labels per image, and one of planted against found."""
-    images = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    for name in ("image", "px", "chips", "blank", "place", "labels"):
-        images.add_column(name, justify="right" if name in ("px", "chips", "blank") else "left")
+    images = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("image", "px", "chips", "blank", "place"):
+        images.add_column(name, justify="right" if name in ("px", "chips", "blank") else "left", no_wrap=True)
+    images.add_column("labels")
     for entry in findings.images:
         images.add_row(*_image_row(entry, findings.labels.get(entry.image.key, [])))
     console.print(images)

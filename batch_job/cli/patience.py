@@ -57,7 +57,7 @@ class Patience:
             return
         self._tally.ended(outcome)
         if isinstance(outcome, Failed):
-            self._console.print(f"failed: {image.uri}: {outcome.code}: {outcome.message}", style="red", markup=False)
+            self._console.print(f"failed: {image.uri}: {outcome.code}: {outcome.message}", style="red", markup=False, soft_wrap=True)
 
     @property
     def exit_code(self) -> int:
@@ -85,4 +85,4 @@ class Patience:
 
     def _leave(self, image: ImageRef, why: str) -> None:
         self._tally.left()
-        self._console.print(f"left for a later run: {image.uri}: {why}", style="yellow", markup=False)
+        self._console.print(f"left for a later run: {image.uri}: {why}", style="yellow", markup=False, soft_wrap=True)
