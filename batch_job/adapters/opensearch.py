@@ -18,7 +18,7 @@ from batch_job.errors import (
 )
 from batch_job.search.mappings import IMAGE_FIELDS, LABEL_FIELDS, IndexNames, index_body, mapping
 
-TIMEOUT_S = 30
+TIMEOUT_S = 30.0
 """For one request; a bulk of 3 MiB takes a second, a page of 1,000 hits a tenth."""
 
 CONNECTIONS = 16
@@ -55,12 +55,13 @@ _CURES: Mapping[type[BackfillError], str] = {
 }
 
 
-def open_client(url: str, *, http_auth: Any = None) -> OpenSearch:
+def open_client(url: str, *, http_auth: Any = None, timeout_s: float = TIMEOUT_S) -> OpenSearch:
     """Open a client that several threads may share; close it after use.
 
     Args:
         url: ``http://host:port`` or ``https://host``.
         http_auth: Signs requests; (user, password), or what opensearch-py takes in its place. None: unsigned.
+        timeout_s: For connecting, and for each answer.
 
     Raises:
         SettingsError: this is no address.
@@ -71,7 +72,7 @@ def open_client(url: str, *, http_auth: Any = None) -> OpenSearch:
         return OpenSearch(
             hosts=[url],
             http_auth=http_auth,
-            timeout=TIMEOUT_S,
+            timeout=timeout_s,
             max_retries=0,  # retries are ours, where they are counted and may be late
             retry_on_timeout=False,
             pool_maxsize=CONNECTIONS,
@@ -104,16 +105,19 @@ def as_ours(doing: str) -> Iterator[None]:
 
 
 def read_error(answer: Any) -> tuple[str, str]:
-    """Give type and reason of an error as OpenSearch describes it, the innermost reason last; else empty texts."""
+    """Give type and reason of an error as OpenSearch describes it, outermost first; empty texts when it does not.
+
+    The type is that of a cause where the table knows it: ``all shards failed`` says nothing.
+    """
     error = answer.get("error") if isinstance(answer, Mapping) else None
     if not isinstance(error, Mapping):
         return "", str(error or "")
-    reasons: list[str] = []
-    inner: Any = error
-    while isinstance(inner, Mapping):
-        reasons.append(str(inner.get("reason")))
-        inner = inner.get("caused_by")
-    return str(error.get("type", "")), ": ".join(dict.fromkeys(reasons))
+    chain = [error]
+    while isinstance(cause := chain[-1].get("caused_by"), Mapping):
+        chain.append(cause)
+    kinds = [str(one.get("type", "")) for one in chain]
+    reasons = dict.fromkeys(str(one.get("reason")) for one in chain)
+    return next((kind for kind in kinds if kind in _BY_TYPE), kinds[0]), ": ".join(reasons)
 
 
 def create_indices(client: OpenSearch, names: IndexNames, *, shards: int = 1) -> None:

@@ -8,7 +8,7 @@ import orjson
 import structlog
 from opensearchpy import OpenSearch
 
-from batch_job.adapters.opensearch import INDEX_IS_MISSING, as_ours, read_error
+from batch_job.adapters.opensearch import as_ours
 from batch_job.adapters.opensearch_pages import pages
 from batch_job.errors import GeometryError, SetUpError
 from batch_job.ports import Ledger
@@ -65,13 +65,9 @@ class OpenSearchLedger:
         return _seen(answer)
 
     def delete(self, image: ImageRef, *, over: Seen) -> None:
-        """Delete a tombstone, if it is still as it was seen. Raises as ``put``; that there is none is no error."""
+        """Delete a tombstone, if it is still as it was seen. Raises as ``put``; none there is a conflict too."""
         with as_ours(f"deleting the ledger of {image.uri}"):
-            try:
-                self._client.delete(index=self._alias, id=image.id, params=_only_over(over))
-            except opensearchpy.NotFoundError as error:
-                if read_error(error.info)[0] == INDEX_IS_MISSING:
-                    raise
+            self._client.delete(index=self._alias, id=image.id, params=_only_over(over))
 
     def entries(self, *, bucket: str, prefix: str = "") -> Iterator[StoredEntry]:
         """Yield every entry of a bucket under a prefix, as of about now, in the order of their ids."""

@@ -1,8 +1,10 @@
 """What somebody asks the labels index."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from batch_job.errors import GeometryError, InputError
@@ -10,6 +12,10 @@ from batch_job.values.place import LonLat
 
 FARTHEST_M = 20_037_509.0
 """Half the equator: no two places are farther apart."""
+
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
+"""What both Python and OpenSearch take for ISO 8601."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +76,25 @@ class LabelQuery:
     image: str | None = None
     """An image's uri (``s3://…``), or its key in any bucket."""
     since: str | None = None
-    """ISO 8601; of the image's time, itself included."""
+    """A day or a moment in ISO 8601, UTC unless it says otherwise; of the image's time, itself included."""
     until: str | None = None
-    """ISO 8601; not itself."""
+    """The same, but not itself."""
     limit: int | None = None
     """At most so many; None: all."""
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise InputError(f"limit must be at least 1, not {self.limit}")
+        for name, moment in (("since", self.since), ("until", self.until)):
+            if moment is not None and not _is_moment(moment):
+                raise InputError(f"{name} must be like 2026-05-31 or 2026-05-31T09:30:00Z, not {moment!r}")
         if self.area is not None and self.area.get("type") not in ("Polygon", "MultiPolygon"):
             raise GeometryError(f"an area must be a Polygon or a MultiPolygon, not {self.area.get('type')}")
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return _MOMENT.fullmatch(text) is not None
