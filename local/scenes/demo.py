@@ -84,9 +84,10 @@ _GREY = Scene(
 )
 _CROWDED = Scene(
     name="crowded-overlapping",
-    count=220,
-    min_object_px=40,
+    count=500,
     max_object_px=OVERLAP_PX,
+    slenderest=0.1,
+    labels=("Car", "Building"),
     spacing=Spacing.OVERLAPPING,
     layout=Layout.COG,
     crs="EPSG:32633",

@@ -18,8 +18,6 @@ TRIES = 400
 """Places tried for an object before the scene counts as full."""
 MIN_THICKNESS_PX = 9
 """Of an object's shorter side where its box allows: enough for JPEG at quality 60 to leave its hue."""
-SLENDEREST = 0.4
-"""Shorter over longer side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ def _candidates(scene: Scene, dice: random.Random, size: float) -> Iterator[Plac
 
 
 def _shape(scene: Scene, dice: random.Random, size: float) -> Shape:
-    thinnest = min(1.0, max(SLENDEREST, MIN_THICKNESS_PX / size))
+    thinnest = min(1.0, max(scene.slenderest, MIN_THICKNESS_PX / size))
     # drawn with a unit length first, then scaled so that its box comes out as asked
     unit = Shape(
         label=dice.choice(scene.labels),

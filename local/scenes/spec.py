@@ -114,6 +114,8 @@ class Scene:
     min_object_px: int = 12
     """The longer side of an object's upright box, at least."""
     max_object_px: int = 200
+    slenderest: float = 0.4
+    """Shorter over longer side of the random objects, at least."""
     gap_px: int = MIN_GAP_PX
     spacing: Spacing = Spacing.APART
     planted: tuple[Shape, ...] = field(default=(), repr=False)
@@ -161,6 +163,7 @@ class Scene:
                 f"objects measure {MIN_OBJECT_PX}–{MAX_OBJECT_PX} px",
             ),
             (self.count > 0 and self.max_object_px >= inside, "objects do not fit into the picture"),
+            (not 0 < self.slenderest <= 1, "the shorter side is over 0 and at most the longer one"),
             (self.gap_px < MIN_GAP_PX, f"the gap is at least {MIN_GAP_PX} px"),
             (self.bits not in (8, 16), "8 or 16 bits"),
             (self.bits == 16 and self.bands is Bands.PALETTE, "a colour table takes 8 bits"),

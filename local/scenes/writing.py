@@ -21,6 +21,7 @@ from local.scenes.spec import Bands, Compression, Layout, Scene
 
 ROWS_AT_ONCE = 512
 BLOCK_PX = 512
+STRIP_ROWS = 16
 GDAL_CACHE_BYTES = 64 * 1024**2
 DEFLATE_LEVEL = 1
 """Scenes are made often and read once."""
@@ -100,7 +101,9 @@ def _tiff_profile(scene: Scene, compression: Compression) -> dict[str, Any]:
         "bigtiff": "IF_SAFER",
         **_compression_options(scene, compression),
     }
-    if scene.layout is not Layout.STRIPS:
+    if scene.layout is Layout.STRIPS:
+        profile["blockysize"] = STRIP_ROWS
+    else:
         profile |= {"tiled": True, "blockxsize": BLOCK_PX, "blockysize": BLOCK_PX}
     if scene.bands is Bands.RGBN:
         profile |= {"photometric": "RGB", "alpha": "YES" if scene.layout is Layout.PNG else "NO"}
@@ -124,7 +127,8 @@ def _copy_options(scene: Scene) -> dict[str, Any]:
         return {"driver": "JPEG", "quality": scene.quality}
     if scene.layout is Layout.PNG:
         return {"driver": "PNG", "zlevel": DEFLATE_LEVEL}
-    options: dict[str, Any] = {"driver": "COG", "blocksize": BLOCK_PX, "compress": scene.compression.upper()}
+    options: dict[str, Any] = {"driver": "COG", "blocksize": BLOCK_PX, "num_threads": "ALL_CPUS"}
+    options["compress"] = scene.compression.upper()
     if scene.compression is Compression.JPEG:
         options["quality"] = scene.quality
     if scene.compression is Compression.DEFLATE:
