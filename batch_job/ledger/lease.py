@@ -36,17 +36,21 @@ class Hold:
         return self._writer.now_ms(self.entry.image)
 
     def keep(self) -> None:
-        """Renew the lease when a third of it has passed; that write fails when the claim is no longer ours.
+        """Renew the lease when a third of it has passed, or when progress clears earlier workers' silent ends.
+
+        That write fails when the claim is no longer ours.
 
         Raises:
             LeaseLostError: it is not.
         """
         with self._lock:
             now_ms = self.now_ms()
-            lease = self.entry.lease
-            if lease is None or now_ms < lease.until_ms - self._lease_ms + self._lease_ms // RENEWALS_PER_LEASE:
-                return
-            self._renew(now_ms)
+            if self._is_due(now_ms) or (self._progress and self.entry.attempts):
+                self._renew(now_ms)
+
+    def _is_due(self, now_ms: int) -> bool:
+        lease = self.entry.lease
+        return lease is not None and now_ms >= lease.until_ms - self._lease_ms + self._lease_ms // RENEWALS_PER_LEASE
 
     def _renew(self, now_ms: int) -> None:
         until_ms, attempts = now_ms + self._lease_ms, 0 if self._progress else self.entry.attempts
@@ -54,7 +58,7 @@ class Hold:
         self._progress = False
 
     def part_archived(self) -> None:
-        """Note that a part reached the archive: the next renewal sets the count of attempts to zero."""
+        """Note that a part reached the archive: a renewal then sets the count of attempts to zero."""
         self._progress = True
 
     def advance(self, change: Callable[[LedgerEntry], LedgerEntry]) -> LedgerEntry:
