@@ -93,7 +93,7 @@ def read_box(edges: Sequence[float], frame: ChipFrame, *, where: str) -> PixelBo
     except GeometryError as error:
         raise AnswerError(f"{where}: {error}") from error
     min_col, min_row = max(min_col, 0.0), max(min_row, 0.0)
-    max_col, max_row = min(max_col, frame.content_width), min(max_row, frame.content_height)
+    max_col, max_row = min(max_col, float(frame.content_width)), min(max_row, float(frame.content_height))
     if min_col >= max_col or min_row >= max_row:
         return None
     return PixelBox(min_col=min_col, min_row=min_row, max_col=max_col, max_row=max_row)
