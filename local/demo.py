@@ -34,6 +34,8 @@ SEARCH_ROWS = 5
 PLACE_DEG = 0.001
 """Half a side of the place searched in: about 110 m."""
 
+PIPED_COLUMNS = 150
+
 EXIT_WRONG = 1
 """Something planted was missed, or something else was found."""
 EXIT_INTERRUPTED = 130
@@ -63,7 +65,7 @@ class Demo:
             west, south, east, north = findings.somewhere(PLACE_DEG)
             self._search("cars that the detector is sure of", ["Car", "--min-confidence", "97"])
             self._search("whatever is in a place", ["--within", f"{west:.4f},{south:.4f},{east:.4f},{north:.4f}"])
-            self._search("large things", ["--min-length-m", "90"])
+            self._search("large boats", ["Boat", "--min-length-m", "90"])
         with self.part("pictures"):
             write_files(findings, OUTPUT)
         self._sum_up(findings, summary)
@@ -151,7 +153,7 @@ def main() -> int:
     parser.add_argument("--quiet", action="store_true", help="print the result alone")
     parser.add_argument("--stop", action="store_true", help="stop what --keep left up, and end")
     given = parser.parse_args()
-    console = Console(highlight=False)
+    console = _console()
     try:
         return _stop(console) if given.stop else _demo(given, console)
     except BackfillError as error:
@@ -162,19 +164,22 @@ def main() -> int:
         return EXIT_INTERRUPTED
 
 
+def _console(*, quiet: bool = False) -> Console:
+    console = Console(highlight=False, quiet=quiet, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = PIPED_COLUMNS
+    return console
+
+
 def _demo(given: argparse.Namespace, console: Console) -> int:
     demo = Demo(Console(highlight=False, quiet=given.quiet), size=DemoSize.SHORT if given.short else DemoSize.WHOLE)
     began = time.monotonic()
-    servers = StandIns(STATE_FOLDER, say=demo.say)
-    with demo.part("servers"):
-        servers.__enter__()
-    try:
+    with StandIns(STATE_FOLDER, say=demo.say) as servers:
+        demo.seconds["servers"] = round(time.monotonic() - began, 1)
         code = demo.run(servers)
         if given.keep:
             servers.keep()
             _say_how_to_go_on(servers, console)
-    finally:
-        servers.__exit__(None, None, None)
     verdict = "all planted objects found, nothing else" if code == 0 else "NOT what was planted: see above"
     console.print(f"demo: {verdict}; {time.monotonic() - began:.0f} s in all")
     return code

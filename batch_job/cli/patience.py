@@ -57,7 +57,7 @@ class Patience:
             return
         self._tally.ended(outcome)
         if isinstance(outcome, Failed):
-            self._console.print(f"failed: {image.uri}: {outcome.code}: {outcome.message}", style="red", markup=False, soft_wrap=True)
+            self._say(f"failed: {image.uri}: {outcome.code}: {outcome.message}", style="red")
 
     @property
     def exit_code(self) -> int:
@@ -85,4 +85,7 @@ class Patience:
 
     def _leave(self, image: ImageRef, why: str) -> None:
         self._tally.left()
-        self._console.print(f"left for a later run: {image.uri}: {why}", style="yellow", markup=False, soft_wrap=True)
+        self._say(f"left for a later run: {image.uri}: {why}", style="yellow")
+
+    def _say(self, line: str, *, style: str) -> None:
+        self._console.print(line, style=style, markup=False, soft_wrap=True)

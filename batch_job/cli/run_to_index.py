@@ -13,7 +13,7 @@ from batch_job.ledger.nightly import forget_dead_labels
 from batch_job.ledger.reconcile import Reconciler, Redo
 from batch_job.values.documents import State
 from batch_job.values.image import ImageRef
-from batch_job.wiring.run import Buckets, index_reconciler, make_buckets, open_buckets, upload
+from batch_job.wiring.run import Buckets, index_door, make_buckets, open_buckets, upload
 
 
 def run_to_index(request: Request) -> int:
@@ -22,7 +22,7 @@ def run_to_index(request: Request) -> int:
     prefixes = list(_prefixes(request, buckets))
     sources = list(_listed(prefixes, buckets))
     agree(request, sources, buckets.open_raster)
-    reconciler = index_reconciler(
+    door = index_door(
         request.settings,
         request.endpoints,
         buckets,
@@ -30,16 +30,17 @@ def run_to_index(request: Request) -> int:
         max_calls=request.max_calls,
         redo=Redo.DETECTION if request.redo else Redo.NOTHING,
     )
-    gone = list(_gone(reconciler, prefixes, {source.image for source in sources}))
+    gone = list(_gone(door.reconciler, prefixes, {source.image for source in sources}))
     share = Share(request.tally, [source.facts.size for source in sources] + [0] * len(gone))
     patience = Patience(request.tally, request.console)
     with watched(request.tally, share, console=request.console):
         for image, size in [(source.image, source.facts.size) for source in sources] + [(one, 0) for one in gone]:
             with share.image(size):
-                patience.visit(image, reconciler.reconcile)
+                patience.visit(image, door.reconciler.reconcile)
     for bucket, prefix in prefixes:
-        for unfinished in forget_dead_labels(reconciler, bucket=bucket, prefix=prefix):
+        for unfinished in forget_dead_labels(door.reconciler, bucket=bucket, prefix=prefix):
             request.console.print(f"old labels of {unfinished.image.uri} stay until the next run: {unfinished.error}")
+    door.refresh()
     return patience.exit_code
 
 

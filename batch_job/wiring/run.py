@@ -3,15 +3,16 @@
 import secrets
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from batch_job.adapters.calls import Flow
 from batch_job.adapters.gdal_transform import GdalGroundTransform
 from batch_job.adapters.http_detector import HttpDetector
-from batch_job.adapters.opensearch import create_indices, open_client
+from batch_job.adapters.opensearch import create_indices, open_client, refresh
 from batch_job.adapters.opensearch_labels import OpenSearchLabelIndex
 from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.raster import RasterOpener
@@ -56,6 +57,15 @@ class _TimedLabels:
         self.labels.delete(image, labels)
 
 
+@dataclass(frozen=True, slots=True)
+class IndexDoor:
+    """What a run into an index works with."""
+
+    reconciler: Reconciler
+    refresh: Callable[[], None]
+    """Makes all that was written searchable at once, not in a while."""
+
+
 def open_buckets(endpoints: Endpoints) -> Buckets:
     """Connect to S3; nothing is sent yet."""
     keys = endpoints.credentials
@@ -82,7 +92,7 @@ def pipeline_to_file(
     )
 
 
-def index_reconciler(
+def index_door(
     settings: PipelineSettings,
     endpoints: Endpoints,
     buckets: Buckets,
@@ -90,7 +100,7 @@ def index_reconciler(
     *,
     max_calls: int | None,
     redo: Redo,
-) -> Reconciler:
+) -> IndexDoor:
     """Wire the stages behind a reconciler over an index, which is created if it does not stand yet.
 
     Raises:
@@ -109,7 +119,7 @@ def index_reconciler(
         archive=Archive(_archive_store(endpoints.archive_uri, buckets)),
         run_id=f"cli-{secrets.token_hex(4)}",
     )
-    return Reconciler(
+    reconciler = Reconciler(
         store=buckets.store,
         ledger=OpenSearchLedger(client, names),
         labels=_TimedLabels(OpenSearchLabelIndex(client, names, buckets.clock), progress),
@@ -119,6 +129,7 @@ def index_reconciler(
         owner=f"{socket.gethostname()}-{secrets.token_hex(4)}",
         redo=redo,
     )
+    return IndexDoor(reconciler, partial(refresh, client, names))
 
 
 def _archive_store(uri: str, buckets: Buckets) -> S3ArchiveStore:
