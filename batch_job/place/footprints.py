@@ -91,8 +91,9 @@ def _place_boxes(boxes: Sequence[PixelBox], ground: Ground) -> _Places:
     areas, lengths = np.full(len(boxes), np.nan), np.full(len(boxes), np.nan)
     for outlines in trace(rings, ground):
         which = outlines.which
-        polygons[which] = to_polygons(outlines, (lons[which], lats[which]))
-        areas[which], lengths[which] = areas_m2(outlines), lengths_m(outlines)
+        inside = lons[which], lats[which]
+        polygons[which] = to_polygons(outlines, inside)
+        areas[which], lengths[which] = areas_m2(outlines, inside), lengths_m(outlines)
     return _Places(to_footprints(polygons), _positions(lons, lats), _known(areas), _known(lengths))
 
 

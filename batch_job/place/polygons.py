@@ -17,6 +17,8 @@ DECIMALS = 9
 """0.1 mm: far below a pixel of any image, yet without the digits that are noise. OpenSearch resolves 1e-7°."""
 MIN_EXTENT_DEG = 1e-8
 """1 mm, the smallest box that OpenSearch was seen to take; what is thinner counts as collapsed."""
+MAX_STEP_DEG = 90.0
+"""Vertices further apart, as of a map of half the world, leave the way round to guesses: then all samples are used."""
 POLYGON_TYPE = 3
 """``shapely.get_type_id`` of a polygon."""
 
@@ -79,7 +81,9 @@ def _counter_clockwise(rings: Floats) -> Geometries:
 
 
 def _around(outlines: Outlines, row: int, inside: tuple[float, float]) -> BaseGeometry:
-    lons, lats = outlines.lons[row], outlines.lats[row]
+    lons, lats = (values[row] for values in outlines.vertices)
+    if np.abs(np.diff(lons, append=lons[0] + 360 * outlines.turns[row])).max() >= MAX_STEP_DEG:
+        lons, lats = outlines.lons[row], outlines.lats[row]
     if not is_counter_clockwise(lons, lats, turns=int(outlines.turns[row]), inside=inside):
         lons, lats = lons[::-1], lats[::-1]
     return split(lons, lats)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import isfinite
 
 import numpy as np
 from pyproj import CRS, Transformer
@@ -80,13 +81,18 @@ def _ground(asked: Georeference, transform: GroundTransform) -> Ground | None:
         return None
     if asked.by is Georeferencing.GCPS and asked.gcps:
         return Ground(asked.by, crs.name, through_port)
-    if asked.by is Georeferencing.AFFINE and asked.transform not in (None, NO_TRANSFORM):
+    if asked.by is Georeferencing.AFFINE and asked.transform is not None and _has_inverse(asked.transform):
         return Ground(asked.by, crs.name, _affine(asked.transform, crs.to_wgs84))
     return None
 
 
-def _affine(coefficients: tuple[float, ...] | None, to_wgs84: Transformer) -> Projection:
-    a, b, c, d, e, f = coefficients or NO_TRANSFORM
+def _has_inverse(coefficients: tuple[float, ...]) -> bool:
+    a, b, _, d, e, _ = coefficients
+    return coefficients != NO_TRANSFORM and all(map(isfinite, coefficients)) and a * e != b * d
+
+
+def _affine(coefficients: tuple[float, ...], to_wgs84: Transformer) -> Projection:
+    a, b, c, d, e, f = coefficients
 
     def project(cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
         lons, lats = to_wgs84.transform(a * cols + b * rows + c, d * cols + e * rows + f)

@@ -63,6 +63,6 @@ def _face(ring: LinearRing, ground: Ground) -> _Face | None:
     inside = shapely.get_coordinates(Polygon(ring).point_on_surface())
     lons, lats = ground.to_lonlat(cols=inside[:, 0], rows=inside[:, 1])
     for outlines in trace(corners, ground):
-        for polygon, area_m2 in zip(to_polygons(outlines, (lons, lats)), areas_m2(outlines), strict=True):
+        for polygon, area_m2 in zip(to_polygons(outlines, (lons, lats)), areas_m2(outlines, (lons, lats)), strict=True):
             return None if polygon is None else _Face(polygon, float(area_m2))
     return None

@@ -3,6 +3,7 @@
 import numpy as np
 from pyproj import Geod, Proj
 
+from batch_job.place.antimeridian import is_counter_clockwise
 from batch_job.place.arrays import Floats
 from batch_job.place.outlines import Outlines
 from batch_job.place.project import Ground
@@ -10,33 +11,38 @@ from batch_job.place.project import Ground
 WGS84_ELLIPSOID = Geod(ellps="WGS84")
 EQUAL_AREA = Proj("+proj=cea +ellps=WGS84 +over")
 """An equal-area map of the ellipsoid; an area on it is the area on the ground."""
-PLANE_LAT_DEG = 80.0
-"""Nearer to a pole, rings are measured one by one as geodesic polygons."""
+METRES_PER_DEG: float = EQUAL_AREA(1.0, 0.0)[0]
+"""Easting of a degree of longitude on that map, whatever the latitude."""
+POLE_NORTHING_M: float = EQUAL_AREA(0.0, 90.0)[1]
+LONG_STEP_DEG = 1.0
+"""Between points nearer than this, the geodesic is as long as the straight edge in longitude and latitude, to 1e-4."""
 
 GSD_SPAN_PX = 10.0
 """The ground distance is taken over this many pixels: RPCs are inverted to a thousandth of a pixel only."""
 
 
-def areas_m2(outlines: Outlines) -> Floats:
-    """Give the area of each ring, (n,).
+def areas_m2(outlines: Outlines, inside: tuple[Floats, Floats]) -> Floats:
+    """Give the area of each ring, (n,), by its samples, between which edges are straight to far below a pixel.
 
-    Most are measured at once on an equal-area map, their samples standing close enough; those around or near a pole
-    as geodesic polygons.
+    Args:
+        outlines: n rings.
+        inside: Longitudes and latitudes, (n,) each, of points inside the rings.
     """
-    east, north = EQUAL_AREA(outlines.lons - outlines.lons[:, :1], outlines.lats)
-    north = north - north[:, :1]
-    crossed = east * np.roll(north, -1, axis=1) - np.roll(east, -1, axis=1) * north
-    areas: Floats = np.abs(crossed.sum(axis=1)) / 2
-    polar = (outlines.turns != 0) | (np.abs(outlines.lats).max(axis=1) > PLANE_LAT_DEG)
-    for row in np.flatnonzero(polar):
-        area, _ = WGS84_ELLIPSOID.polygon_area_perimeter(outlines.lons[row], outlines.lats[row])
-        areas[row] = abs(area)
-    return areas
+    east, north = _on_equal_area(outlines.lons - outlines.lons[:, :1], outlines.lats)
+    # the last step of a ring around a pole ends a whole turn on
+    onward = np.roll(east, -1, axis=1)
+    onward[:, -1] += 360 * METRES_PER_DEG * outlines.turns
+    base = _base_lines(outlines, inside)[:, None]
+    heights = (north + np.roll(north, -1, axis=1)) / 2 - base
+    return np.asarray(np.abs(((onward - east) * heights).sum(axis=1)))
 
 
 def lengths_m(outlines: Outlines) -> Floats:
     """Give the longer side of each four-sided ring, (n,): each side is the mean of two that face each other."""
-    sides = _distances_m(*outlines.vertices).reshape(len(outlines.which), 4, -1).sum(axis=2)
+    lons, lats = outlines.vertices
+    if max(_longest_step(lons), _longest_step(lats)) > LONG_STEP_DEG:
+        lons, lats = outlines.lons, outlines.lats
+    sides = _distances_m(lons, lats).reshape(len(lons), 4, -1).sum(axis=2)
     return np.asarray(np.maximum(sides[:, 0] + sides[:, 2], sides[:, 1] + sides[:, 3]) / 2)
 
 
@@ -57,3 +63,25 @@ def _distances_m(lons: Floats, lats: Floats) -> Floats:
     following = np.roll(lons, -1, axis=1), np.roll(lats, -1, axis=1)
     _, _, metres = WGS84_ELLIPSOID.inv(lons, lats, *following)
     return np.asarray(metres)
+
+
+def _on_equal_area(lons: Floats, lats: Floats) -> tuple[Floats, Floats]:
+    east, north = EQUAL_AREA(lons, lats)
+    return np.asarray(east), np.asarray(north)
+
+
+def _base_lines(outlines: Outlines, inside: tuple[Floats, Floats]) -> Floats:
+    """Give the northing from which each ring's area is counted, (n,): any will do, but around a pole the pole's."""
+    _, bases = _on_equal_area(outlines.lons[:, 0], outlines.lats[:, 0])
+    for row in np.flatnonzero(outlines.turns).tolist():
+        turns = int(outlines.turns[row])
+        left = is_counter_clockwise(
+            outlines.lons[row], outlines.lats[row], turns=turns, inside=(inside[0][row], inside[1][row])
+        )
+        # eastwards with the inside to the left: the inside is north
+        bases[row] = POLE_NORTHING_M if (turns > 0) == left else -POLE_NORTHING_M
+    return bases
+
+
+def _longest_step(degrees: Floats) -> float:
+    return float(np.abs(np.diff(degrees, axis=1)).max())
