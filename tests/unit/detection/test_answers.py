@@ -218,7 +218,7 @@ def test_detections_below_the_confidence_asked_for_are_left_out() -> None:
         (plain({"type": "Point", "coordinates": [5]}), r"expected a position"),
         (plain({"type": "Polygon", "coordinates": []}), r"no positions"),
         (plain({"type": "Polygon"}), r"coordinates: expected an array"),
-        (plain({"type": "Polygon", "coordinates": [[["a", 5]]]}), r"expected a finite number, found 'a'"),
+        (plain({"type": "Polygon", "coordinates": [[["a", 5]]]}), r"expected a number, found 'a'"),
         (plain(line(1, 1, 5000, 5)), r"features\[1\]\.geometry: .* far outside a chip of 200 x 100 px"),
         (plain(line(-150, -150, 5, 5)), r"far outside"),
         (osml(), r"neither imageBBox nor imageGeometry, but \['featureClasses'\]"),
@@ -239,39 +239,14 @@ def test_a_number_too_large_for_a_float_is_refused() -> None:
         read("http", b'[{"geometry": null, "properties": {"label": "x", "confidence": 1e999}}]')
 
 
+KEYS = (
+    "Labels Name Confidence Instances BoundingBox Parents features properties geometry type coordinates label"
+    " confidence featureClasses iri score imageBBox geometries"
+).split()
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "Labels",
-                    "Name",
-                    "Confidence",
-                    "Instances",
-                    "BoundingBox",
-                    "Parents",
-                    "features",
-                    "properties",
-                    "geometry",
-                ]
-                + [
-                    "type",
-                    "coordinates",
-                    "label",
-                    "confidence",
-                    "featureClasses",
-                    "iri",
-                    "score",
-                    "imageBBox",
-                    "geometries",
-                ]
-            ),
-            inner,
-            max_size=5,
-        )
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
     max_leaves=12,
 )
 
