@@ -14,8 +14,8 @@ BLOCK_BYTES = 512 * 1024
 """One GET brings at least so much: it takes about as long as the wait for its first byte."""
 MAX_BLOCKS_AT_ONCE = 16
 """8 MB a GET while the file is read in order, as strips and plain JPEG are."""
-MAX_BLOCKS_KEPT = 128
-"""64 MB for each open image, least recently used first out."""
+MAX_BLOCKS_KEPT = 64
+"""32 MB for each open image, least recently used first out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class RangedObject:
             self._blocks.popitem(last=False)
 
 
-class RangedFile:
+class RangedFile(io.RawIOBase):
     """A place in an object: what rasterio's ``opener`` gives to GDAL."""
 
     def __init__(self, of: RangedObject) -> None:
@@ -153,6 +153,10 @@ class RangedFile:
         self._position += len(body)
         return body
 
+    def seekable(self) -> bool:
+        """Say yes."""
+        return True
+
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Go somewhere."""
         self._position = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._of.size}[whence] + offset
@@ -161,9 +165,6 @@ class RangedFile:
     def tell(self) -> int:
         """Tell where we are."""
         return self._position
-
-    def close(self) -> None:
-        """Do nothing: the blocks stay with the object."""
 
 
 if TYPE_CHECKING:

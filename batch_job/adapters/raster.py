@@ -32,8 +32,8 @@ BLOCK_CACHE_BYTES = 96 * 1024**2
 """GDAL's cache of decoded blocks, for the whole process: it must hold the rows that two rows of chips share, or a plain
 JPEG is decoded from its top again for each; 40 MB for the widest JPEG there is."""
 
-BAND_OF_ROWS_BYTES = 64 * 1024**2
-"""Windows in one row are cut from one read of at most so much; 1,024 rows of 20,000 px in RGB."""
+BAND_OF_ROWS_BYTES = 32 * 1024**2
+"""Windows in one row are cut from one read of at most so much; 1,024 rows of 10,000 px in RGB."""
 
 _GDAL_OPTIONS = {
     "GDAL_CACHEMAX": BLOCK_CACHE_BYTES,
