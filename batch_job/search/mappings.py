@@ -1,6 +1,6 @@
 """The two indices: their names, fields and settings. What each field means stands in ``docs/index-fields.md``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -147,12 +147,3 @@ def index_body(fields: Mapping[str, Mapping[str, Any]], *, alias: str, shards: i
 def mapping(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Give a mapping that refuses every field it does not name."""
     return {"dynamic": "strict", "properties": dict(fields)}
-
-
-def field_names(fields: Mapping[str, Mapping[str, Any]], *, under: str = "") -> Iterator[str]:
-    """Yield the full name of every field that holds a value: ``version.etag``."""
-    for name, field in fields.items():
-        if "properties" in field:
-            yield from field_names(field["properties"], under=f"{under}{name}.")
-        else:
-            yield f"{under}{name}"

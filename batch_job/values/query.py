@@ -30,7 +30,7 @@ class LonLatBox:
     def __post_init__(self) -> None:
         LonLat(lon=self.west, lat=self.south)
         LonLat(lon=self.east, lat=self.north)
-        if self.west == self.east or not self.south < self.north:
+        if not self.south < self.north or self.west == self.east or (self.west, self.east) == (180, -180):
             raise GeometryError(f"a box without an inside (west, south, east, north are due): {self}")
 
     def parts(self) -> tuple["LonLatBox", ...]:
