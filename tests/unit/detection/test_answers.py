@@ -239,10 +239,26 @@ def test_a_number_too_large_for_a_float_is_refused() -> None:
         read("http", b'[{"geometry": null, "properties": {"label": "x", "confidence": 1e999}}]')
 
 
-KEYS = (
-    "Labels Name Confidence Instances BoundingBox Parents features properties geometry type coordinates label"
-    " confidence featureClasses iri score imageBBox geometries"
-).split()
+KEYS = [
+    "Labels",
+    "Name",
+    "Confidence",
+    "Instances",
+    "BoundingBox",
+    "Parents",
+    "features",
+    "properties",
+    "geometry",
+    "type",
+    "coordinates",
+    "label",
+    "confidence",
+    "featureClasses",
+    "iri",
+    "score",
+    "imageBBox",
+    "geometries",
+]
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(allow_nan=False) | st.text(max_size=5),
