@@ -172,7 +172,7 @@ def _console(*, quiet: bool = False) -> Console:
 
 
 def _demo(given: argparse.Namespace, console: Console) -> int:
-    demo = Demo(Console(highlight=False, quiet=given.quiet), size=DemoSize.SHORT if given.short else DemoSize.WHOLE)
+    demo = Demo(_console(quiet=given.quiet), size=DemoSize.SHORT if given.short else DemoSize.WHOLE)
     began = time.monotonic()
     with StandIns(STATE_FOLDER, say=demo.say) as servers:
         demo.seconds["servers"] = round(time.monotonic() - began, 1)
