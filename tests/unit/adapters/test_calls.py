@@ -43,6 +43,7 @@ class FakeTime:
 
     def sleep(self, seconds: float) -> None:
         self.slept_s.append(seconds)
+        assert len(self.slept_s) < 1000, "it would never end"
         self.now_s += seconds
 
 
@@ -298,6 +299,45 @@ def test_access_denied_leaves_the_answers_under_way() -> None:
     answers, error, _, _ = run(denied, chips=2, calls_in_flight=2)
     assert isinstance(error, AccessError)
     assert numbers(answers) == [0]
+
+
+def test_after_a_failure_nobody_waits_for_a_chip_that_was_to_be_tried_again() -> None:
+    script = Script({0: [ThrottledError("slow down")]})
+    first_refused = threading.Event()
+
+    def attempt(asked: Chip) -> Answer | Refused:
+        if number_of(asked) == 0:
+            first_refused.set()
+            return script(asked)
+        assert first_refused.wait(WAIT_S)
+        raise AccessError("denied")
+
+    _, error, clock, _ = run(attempt, chips=2, calls_in_flight=2)
+    assert isinstance(error, AccessError)
+    assert (script.attempts[0], clock.slept_s) == (1, [])
+
+
+def test_a_refusal_after_a_failure_is_not_tried_again() -> None:
+    denied = threading.Event()
+    script = Script({0: [ThrottledError("slow down")]})
+
+    def keep() -> None:
+        if denied.is_set():
+            threading.Timer(0, refuse.set).start()
+            raise LeaseLostError("somebody else's")
+
+    refuse = threading.Event()
+
+    def attempt(asked: Chip) -> Answer | Refused:
+        if number_of(asked) == 0:
+            assert refuse.wait(WAIT_S)
+            return script(asked)
+        denied.set()
+        return answer(asked)
+
+    _, error, clock, _ = run(attempt, chips=3, calls_in_flight=2, keep=keep)
+    assert isinstance(error, LeaseLostError)
+    assert (script.attempts[0], clock.slept_s) == (1, [])
 
 
 def test_an_error_that_nobody_foresaw_passes_on() -> None:

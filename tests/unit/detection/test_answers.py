@@ -240,6 +240,9 @@ def test_a_number_too_large_for_a_float_is_refused() -> None:
 
 
 KEYS = [
+    "Labels", "Name", "Confidence", "Instances", "BoundingBox", "Parents", "features", "properties", "geometry", "type",
+    "coordinates", "label", "confidence", "featureClasses", "iri", "score", "imageBBox", "geometries",
+]  # fmt: skip
     "Labels",
     "Name",
     "Confidence",
