@@ -243,25 +243,6 @@ KEYS = [
     "Labels", "Name", "Confidence", "Instances", "BoundingBox", "Parents", "features", "properties", "geometry", "type",
     "coordinates", "label", "confidence", "featureClasses", "iri", "score", "imageBBox", "geometries",
 ]  # fmt: skip
-    "Labels",
-    "Name",
-    "Confidence",
-    "Instances",
-    "BoundingBox",
-    "Parents",
-    "features",
-    "properties",
-    "geometry",
-    "type",
-    "coordinates",
-    "label",
-    "confidence",
-    "featureClasses",
-    "iri",
-    "score",
-    "imageBBox",
-    "geometries",
-]
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(allow_nan=False) | st.text(max_size=5),
