@@ -28,18 +28,6 @@ class Inspection:
     indexed_at: str
 
 
-def unread_document(image: ImageRef, facts: ObjectFacts) -> ImageDocument:
-    """Describe an object that could not be read as an image."""
-    return ImageDocument(
-        image=image,
-        etag=facts.etag,
-        size=facts.size,
-        last_modified=facts.last_modified,
-        time=facts.last_modified,
-        time_source=TimeSource.LAST_MODIFIED,
-    )
-
-
 def image_document(
     image: ImageRef, facts: ObjectFacts, inspection: Inspection, features: Sequence[Feature]
 ) -> ImageDocument:
