@@ -27,7 +27,7 @@ __all__ = ["ALL", "REKOGNITION", "STATE_FOLDER", "Servers", "StandIns", "left_ov
 STARTS = 3
 """A port that was free may be taken a moment later; then another one is tried, so many times in all."""
 
-PORT_TAKEN = "address already in use"
+PORT_TAKEN = "already in use"
 """In the output, in lower case, of every server that found its port taken."""
 
 LAST_LINES = 12
@@ -154,7 +154,7 @@ class Servers:
         if time.monotonic() - one.since > one.recipe.within_s:
             raise SetUpError(self._failure(one.recipe, f"is not ready after {one.recipe.within_s:.0f} s"))
         port = _port(one.command.ports_file)
-        if port is None or not _answers(port, one.recipe.health_path) or not processes.listens(one.running, port):
+        if port is None or not processes.listens(one.running, port) or not _answers(port, one.recipe.health_path):
             return False
         one.running = replace(one.running, url=f"http://127.0.0.1:{port}")
         records.write(self._folder, one.running)
