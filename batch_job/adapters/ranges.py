@@ -77,7 +77,7 @@ class ObjectsInMemory:
 class RangedObject:
     """One version of an object, through blocks in memory. For one thread.
 
-    GDAL swallows whatever its callbacks raise, so the first error is kept in ``error`` and nothing is read after it.
+    The first error is kept in ``error``, and nothing is read after it.
     """
 
     def __init__(self, reader: RangeReader, image: ImageRef, *, etag: str | None) -> None:
@@ -140,7 +140,11 @@ class RangedObject:
 
 
 class RangedFile(io.RawIOBase):
-    """A place in an object: what rasterio's ``opener`` gives to GDAL."""
+    """A place in an object: what rasterio's ``opener`` gives to GDAL.
+
+    An error must not pass through GDAL: rasterio 1.4 would leave it pending, and Python then dies of a SystemError in
+    another place. So the file ends where reading failed, and the reason stands in ``RangedObject.error``.
+    """
 
     def __init__(self, of: RangedObject) -> None:
         """Start at the first byte."""
@@ -149,7 +153,10 @@ class RangedFile(io.RawIOBase):
 
     def read(self, length: int = -1) -> bytes:
         """Read from here; all that is left when ``length`` is below 0."""
-        body = self._of.read(self._position, self._of.size if length < 0 else length)
+        try:
+            body = self._of.read(self._position, self._of.size if length < 0 else length)
+        except Exception:  # noqa: BLE001  see above; it is kept, and raised when GDAL has returned
+            return b""
         self._position += len(body)
         return body
 

@@ -118,7 +118,7 @@ def read_facts(dataset: Any) -> RasterFacts:
         nodata=tuple(dataset.nodatavals),
         palette=_palette(dataset),
         bits=None if bits is None else int(bits),
-        acquired=_acquired(dataset.tags() | dataset.tags(ns="EXIF")),
+        acquired=_acquired(dataset.tags()),
         georeference=_georeference(dataset),
     )
 
@@ -164,7 +164,7 @@ def _acquired(tags: dict[str, str]) -> str | None:
 
 
 def _georeference(dataset: Any) -> Georeference:
-    """Say how the image is placed; of several ways the most exact one, in GDAL's order."""
+    """Say how the image is placed; of several ways the most exact one. GDAL shows EXIF of JPEG, not of TIFF."""
     if dataset.crs and not dataset.transform.is_identity:
         return Georeference(Georeferencing.AFFINE, crs=_crs_text(dataset.crs), transform=tuple(dataset.transform)[:6])
     points, crs = dataset.gcps
@@ -174,7 +174,7 @@ def _georeference(dataset: Any) -> Georeference:
     rpcs = dataset.tags(ns="RPC")
     if rpcs:
         return Georeference(Georeferencing.RPCS, rpcs=tuple(sorted(rpcs.items())))
-    position = _exif_position(dataset.tags() | dataset.tags(ns="EXIF"))
+    position = _exif_position(dataset.tags())
     return Georeference(Georeferencing.EXIF, position=position) if position else Georeference()
 
 
