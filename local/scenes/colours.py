@@ -2,6 +2,7 @@
 
 import colorsys
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 import simplejpeg
@@ -77,8 +78,12 @@ def colour_table() -> dict[int, tuple[int, int, int, int]]:
     return table
 
 
+@lru_cache(maxsize=4)
 def texture(bands: Bands, *, seed: int) -> NDArray[np.uint8]:
-    """Make the ground, which repeats seamlessly but for JPEG's own blocks; (bands, ``TEXTURE_PX``, ``TEXTURE_PX``)."""
+    """Make the ground, which repeats seamlessly but for JPEG's own blocks; (bands, ``TEXTURE_PX``, ``TEXTURE_PX``).
+
+    Made once for many scenes, so it cannot be written to.
+    """
     dice = np.random.default_rng(seed)
     waves = np.sum([_noise(dice, cell_px) for cell_px in (256, 64, 16, 4)], axis=0)
     grey = GREY_MEAN + GREY_SPREAD / 2 * waves
@@ -87,6 +92,12 @@ def texture(bands: Bands, *, seed: int) -> NDArray[np.uint8]:
     picture = np.clip(tinted, GREY_LOW, GREY_HIGH).astype(np.uint8)
     file = simplejpeg.encode_jpeg(picture, quality=TEXTURE_JPEG_QUALITY, colorsubsampling="420")
     rgb = np.clip(simplejpeg.decode_jpeg(file), GREY_LOW, GREY_HIGH).transpose(2, 0, 1)
+    samples = _as_bands(rgb, bands)
+    samples.flags.writeable = False
+    return samples
+
+
+def _as_bands(rgb: NDArray[np.uint8], bands: Bands) -> NDArray[np.uint8]:
     if bands is Bands.RGB:
         return np.ascontiguousarray(rgb)
     if bands is Bands.RGBN:

@@ -19,6 +19,9 @@ from local.rekognition.sight import CORE_PX, MAX_CONFIDENCE, Picture, confidence
 from local.scenes.colours import SHADES_OF, texture
 from local.scenes.spec import Bands
 
+unhurried = settings(deadline=None)
+"""Machines are shared: how long an example takes says nothing."""
+
 GROUND = np.ascontiguousarray(texture(Bands.RGB, seed=0).transpose(1, 2, 0))
 RED = (255, 30, 30)
 SURE_DEG = 20
@@ -50,6 +53,7 @@ def test_each_hue_names_its_label(label: str, hue: int) -> None:
     assert (seen.label, seen.box) == (label, PixelBox(min_col=60, min_row=100, max_col=120, max_row=140))
 
 
+@unhurried
 @given(hue=st.floats(0, 359.9), saturation=st.floats(0.52, 1), value=st.floats(0.52, 1))
 def test_a_hue_belongs_to_the_nearest_label_up_to_30_degrees(hue: float, saturation: float, value: float) -> None:
     off = min(abs((hue - 60 * step) % 360 - 30) for step in range(6))
@@ -127,6 +131,15 @@ def test_what_is_nowhere_as_thick_as_a_core_is_noise(thickness: int) -> None:
     assert look(picture) == []
 
 
+def test_a_thin_frame_is_noise_however_large() -> None:
+    picture = ground()
+    picture[50:150, 50:150] = RED
+    picture[52:148, 52:148] = ground()[52:148, 52:148]
+    assert look(picture) == []
+    picture[50:53, 50:53] = RED
+    assert [seen.box.width for seen in look(picture)] == [100]
+
+
 def test_colour_noise_is_nothing() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)
     assert all(seen.confidence < 55 for seen in look(noise))
@@ -202,6 +215,7 @@ def test_a_truncated_picture_is_refused_wherever_it_ends(kind: str) -> None:
         assert refusal.value.code == "InvalidImageFormatException"
 
 
+@unhurried
 @given(st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"]))
 def test_no_bytes_break_the_decoder(junk: bytes, start: bytes) -> None:
     with pytest.raises(ServiceError):

@@ -15,7 +15,7 @@ import pytest
 import rasterio
 import rasterio.warp
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -39,6 +39,9 @@ from local.scenes.colours import SHADES_OF, SIXTEEN_BIT_OFFSET, SIXTEEN_BIT_SCAL
 from local.scenes.placing import place
 from local.scenes.shapes import box_of, draw, outline
 from local.truth import LabelledBox, compare, read_boxes
+
+unhurried = settings(deadline=None)
+"""Machines are shared: how long an example takes says nothing."""
 
 UTM = {"crs": "EPSG:32633", "transform": (0.5, 0.0, 388_000.0, 0.0, -0.5, 5_822_000.0)}
 
@@ -107,16 +110,11 @@ def test_every_layout_holds_its_objects_where_the_truth_says(scene: Scene, tmp_p
     assert read_boxes(made.truth) == made.objects
     comparison = compare(seen_in(made.image), made.objects, min_iou=0.85)
     assert (comparison.missed, comparison.extra) == ((), ())
-
-
-@pytest.mark.parametrize("scene", [s for s in MAKEABLE if s.bands is not Bands.GREY], ids=lambda scene: scene.name)
-def test_the_centre_of_each_object_has_a_colour_of_its_label(scene: Scene, tmp_path: Path) -> None:
-    made = make(scene, tmp_path)
     picture = rgb_of(made.image)
     for one in made.objects:
         row, col = int(one.box.min_row + one.box.height / 2), int(one.box.min_col + one.box.width / 2)
         off = [np.abs(picture[row, col].astype(int) - shade).max() for shade in SHADES_OF[one.label]]
-        assert min(off) <= 12
+        assert min(off) <= 12  # of 255, by JPEG
 
 
 def test_layouts_are_what_they_are_called(tmp_path: Path) -> None:
@@ -210,6 +208,7 @@ shapes = st.builds(
 )
 
 
+@unhurried
 @given(shapes)
 def test_an_objects_pixels_are_those_whose_centres_lie_in_its_outline(shape: Shape) -> None:
     drawn = draw(shape)
@@ -228,6 +227,7 @@ def test_an_objects_pixels_are_those_whose_centres_lie_in_its_outline(shape: Sha
     assert all(edge.any() for edge in edges)
 
 
+@unhurried
 @given(shapes)
 def test_a_box_lies_within_a_pixel_of_the_outline_but_for_sharp_corners(shape: Shape) -> None:
     box, (half_cols, half_rows) = box_of(draw(shape).window), shape.half_extent

@@ -4,13 +4,16 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from batch_job.values.spaces import PixelBox
 from local.rekognition.labels import PALETTE_HUES
 from local.truth import LabelledBox, TrueObject, boxes_of, compare, to_geojson
+
+unhurried = settings(deadline=None)
+"""Machines are shared: how long an example takes says nothing."""
 
 labels = st.sampled_from(["Car", "Tree"])
 corners = st.integers(0, 60)
@@ -34,6 +37,7 @@ def iou(one: LabelledBox, other: LabelledBox) -> float:
     return shared / (a.width * a.height + b.width * b.height - shared)
 
 
+@unhurried
 @given(some_boxes)
 def test_the_truth_compared_with_itself_is_all_matched(truth: list[LabelledBox]) -> None:
     comparison = compare(reversed(truth), truth)
@@ -42,6 +46,7 @@ def test_the_truth_compared_with_itself_is_all_matched(truth: list[LabelledBox])
     assert all(match.iou == pytest.approx(1) for match in comparison.matched)
 
 
+@unhurried
 @given(some_boxes, some_boxes)
 def test_each_box_is_matched_once_or_named(found: list[LabelledBox], truth: list[LabelledBox]) -> None:
     comparison = compare(found, truth)
@@ -55,6 +60,7 @@ def test_each_box_is_matched_once_or_named(found: list[LabelledBox], truth: list
         assert match.iou >= 0.5
 
 
+@unhurried
 @given(some_boxes, some_boxes)
 def test_no_pair_that_could_be_matched_is_left(found: list[LabelledBox], truth: list[LabelledBox]) -> None:
     comparison = compare(found, truth)
@@ -63,6 +69,7 @@ def test_no_pair_that_could_be_matched_is_left(found: list[LabelledBox], truth: 
             assert extra.label != missed.label or iou(extra, missed) < 0.5
 
 
+@unhurried
 @given(some_boxes, some_boxes)
 def test_missed_and_extra_are_swapped_with_the_sides(found: list[LabelledBox], truth: list[LabelledBox]) -> None:
     one, other = compare(found, truth), compare(truth, found)
@@ -70,6 +77,7 @@ def test_missed_and_extra_are_swapped_with_the_sides(found: list[LabelledBox], t
     assert len(one.missed) == len(other.extra)
 
 
+@unhurried
 @given(st.lists(st.tuples(corners, corners), min_size=1, max_size=8, unique=True), st.data())
 def test_apart_objects_are_matched_as_by_the_best_assignment(
     places: list[tuple[int, int]], data: st.DataObject
