@@ -34,12 +34,13 @@ def to_polygons(outlines: Outlines, inside: tuple[Floats, Floats]) -> Geometries
     lons, fits = settle(lons)
     fits &= outlines.turns == 0
     made = np.full(len(fits), None, dtype=object)
-    made[fits] = _counter_clockwise(np.stack([lons[fits].round(DECIMALS), lats[fits]], axis=-1))
+    rings = np.stack([lons[fits].round(DECIMALS), lats[fits]], axis=-1)
+    made[fits] = _counter_clockwise(rings)
     for row in np.flatnonzero(~fits).tolist():
-        made[row] = clean(_around(outlines, row, (inside[0][row], inside[1][row])))
-    spoilt = fits.copy()
-    spoilt[fits] = ~_sound(made[fits])
-    for row in np.flatnonzero(spoilt).tolist():
+        made[row] = _around(outlines, row, (inside[0][row], inside[1][row]))
+    sound = fits.copy()
+    sound[fits] = _keeps_shape(rings) & shapely.is_valid(made[fits])
+    for row in np.flatnonzero(~sound).tolist():
         made[row] = clean(made[row])
     return made
 
@@ -89,12 +90,10 @@ def _around(outlines: Outlines, row: int, inside: tuple[float, float]) -> BaseGe
     return split(lons, lats)
 
 
-def _sound(polygons: Geometries) -> Flags:
-    """Tell which polygons need no mending; (n,)."""
-    repeated = shapely.get_num_coordinates(shapely.remove_repeated_points(polygons)) < shapely.get_num_coordinates(
-        polygons
-    )
-    return shapely.is_valid(polygons) & ~repeated & _has_extent(polygons)
+def _keeps_shape(rings: Floats) -> Flags:
+    """Tell which of (n, k, 2) rings have an extent and no point twice in a row; (n,)."""
+    repeated = (rings == np.roll(rings, -1, axis=1)).all(axis=2).any(axis=1)
+    return np.asarray((np.ptp(rings, axis=1) >= MIN_EXTENT_DEG).all(axis=1) & ~repeated)
 
 
 def _has_extent(polygons: Geometries) -> Flags:
