@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import urllib3
 from urllib3.exceptions import HTTPError, InvalidHeader, LocationValueError
@@ -41,22 +41,21 @@ class HttpDetector:
         Raises:
             SettingsError: not an http or https URL.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SettingsError(f"a detector's URL begins with http:// or https://, not {url!r}")
-        if parts.username is not None:
-            raise SettingsError(f"a detector's URL holds no user name: put a proxy before {parts.hostname}")
         try:
-            self._pool = urllib3.connection_from_url(
-                url,
-                maxsize=flow.calls_in_flight,
-                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
-                retries=False,
-            )
+            parts = urllib3.util.parse_url(url)
         except LocationValueError as error:
             raise SettingsError(f"not a detector's URL: {url!r}: {error}") from error
-        self._url, self._flow = url, flow
-        self._target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        if parts.scheme not in ("http", "https") or not parts.host:
+            raise SettingsError(f"a detector's URL begins with http:// or https://, not {url!r}")
+        if parts.auth is not None:
+            raise SettingsError(f"a detector's URL holds no user name: put a proxy before {parts.host}")
+        self._pool = urllib3.connection_from_url(
+            url,
+            maxsize=flow.calls_in_flight,
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
+            retries=False,
+        )
+        self._url, self._target, self._flow = url, parts.request_uri, flow
 
     def detect(self, chips: Iterable[Chip], *, keep: Keep) -> Iterator[Answer]:
         """Yield the answer to each chip; see ``ports.Detector``.

@@ -54,7 +54,7 @@ def rekognition_client(
         max_pool_connections=calls_in_flight,
     )
     with as_ours(REKOGNITION, doing="making a client of Rekognition"):
-        return boto3.client(
+        return boto3.Session().client(
             "rekognition",
             endpoint_url=endpoint_url,
             region_name=region,
