@@ -90,7 +90,8 @@ class Schedule:
                 return
 
     def _maybe_act(self) -> None:
-        if self.actions_left and self.world.rng.random() < self.world.traits.bustle:
+        idle = not (self.events or self.world.tasks)
+        if self.actions_left and (idle or self.world.rng.random() < self.world.traits.bustle):
             self.actions_left -= 1
             self._act()
 

@@ -76,7 +76,7 @@ class Traits:
             lease_s=rng.choice((30, 60, 300)),
             workers=rng.randint(2, 4),
             keys=("o/a.tif",) if rng.random() < 0.7 else ("o/a.tif", "o/b.png"),
-            actions=rng.randint(4, 24),
+            actions=rng.randint(4, 40),
             bustle=rng.choice((0.02, 0.04, 0.08)),
             steps=rng.choice((200, 500, 1000)),
             loss=rng.choice((0.0, 0.1, 0.5)),

@@ -1,0 +1,212 @@
+"""The state machine: tables of what a visit does, and laws that hold over every walk."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_job.errors import ErrorCode
+from batch_job.ledger import generations
+from batch_job.ledger.generations import FORGET_AFTER_MS, MAX_ATTEMPTS
+from batch_job.ledger.visits import Failure, Found, Worker
+from batch_job.values.documents import LabelSet, Lease, LedgerEntry, State, SupersededSet
+from batch_job.values.image import SideFile
+from batch_job.values.work import SkipReason
+from tests.unit.ledger.entries import (
+    DESCRIBED,
+    IMAGE,
+    INDEXED,
+    LEASED,
+    NOW_MS,
+    REDOING,
+    VERSION,
+    WORKER,
+    found,
+)
+
+FAILED = replace(INDEXED, state=State.FAILED, live=None, error_code=ErrorCode.UNREADABLE)
+FROZEN = replace(FAILED, error_code=ErrorCode.ARCHIVED)
+TOMBSTONE = replace(INDEXED, state=State.REMOVED, live=None)
+RAN_OUT = replace(LEASED, lease=Lease("other", NOW_MS))
+RELEASED = replace(LEASED, lease=None)
+NEWER = {"settings_revision": 7}
+
+VISITS: list[tuple[str, LedgerEntry | None, Found | None, Worker, SkipReason | None]] = [
+    ("nothing anywhere", None, None, WORKER, SkipReason.ABSENT),
+    ("a tombstone of what is gone", TOMBSTONE, None, WORKER, SkipReason.ABSENT),
+    ("new", None, found(), WORKER, None),
+    ("back after removal", TOMBSTONE, found(), WORKER, None),
+    ("gone", INDEXED, None, WORKER, None),
+    ("gone, and failed before", FAILED, None, WORKER, None),
+    ("gone while somebody works", LEASED, None, WORKER, SkipReason.BUSY),
+    ("somebody works", LEASED, found(), WORKER, SkipReason.BUSY),
+    ("somebody works on an older one", LEASED, found("e2"), WORKER, SkipReason.BUSY),
+    ("I work", LEASED, found(), replace(WORKER, owner="other"), None),
+    ("gone while I work", LEASED, None, replace(WORKER, owner="other"), None),
+    ("a lease ran out", RAN_OUT, found(), WORKER, None),
+    ("released", RELEASED, found(), WORKER, None),
+    ("the same", INDEXED, found(), WORKER, SkipReason.SAME),
+    ("failed already", FAILED, found(), WORKER, SkipReason.SAME),
+    ("overwritten", INDEXED, found("e2"), WORKER, None),
+    ("failed, then overwritten", FAILED, found("e2"), WORKER, None),
+    ("a side file came", INDEXED, found("e1", SideFile("o/a.tfw", "s")), WORKER, None),
+    ("other index settings", INDEXED, found(), replace(WORKER, index_fingerprint="i2"), None),
+    ("other detection settings", INDEXED, found(), replace(WORKER, detection_fingerprint="d2"), SkipReason.SAME),
+    ("redo under other detection settings", INDEXED, found(), replace(REDOING, detection_fingerprint="d2"), None),
+    ("redo under the same", INDEXED, found(), REDOING, SkipReason.SAME),
+    ("redo of a failure", FAILED, found(), REDOING, None),
+    ("frozen since", INDEXED, found(readable=False), WORKER, SkipReason.ARCHIVED),
+    ("frozen still", FROZEN, found(readable=False), WORKER, SkipReason.ARCHIVED),
+    ("restored", FROZEN, found(), WORKER, None),
+    ("new and frozen", None, found(readable=False), WORKER, None),
+    ("newer settings, the same", replace(INDEXED, **NEWER), found(), WORKER, SkipReason.SAME),
+    ("newer settings", replace(INDEXED, **NEWER), found("e2"), WORKER, SkipReason.OLDER_SETTINGS),
+    ("newer settings, run out", replace(RAN_OUT, **NEWER), found(), WORKER, SkipReason.OLDER_SETTINGS),
+    ("newer settings, gone", replace(INDEXED, **NEWER), None, WORKER, None),
+    ("newer settings, back", replace(TOMBSTONE, **NEWER), found(), WORKER, SkipReason.OLDER_SETTINGS),
+]
+
+
+@pytest.mark.parametrize(("entry", "what", "worker", "reason"), [v[1:] for v in VISITS], ids=[v[0] for v in VISITS])
+def test_why_a_visit_does_nothing(
+    entry: LedgerEntry | None, what: Found | None, worker: Worker, reason: SkipReason | None
+) -> None:
+    assert generations.why_skip(entry, what, worker, now_ms=NOW_MS) is reason
+
+
+def claimed(before: LedgerEntry | None, etag: str = "e1") -> LedgerEntry:
+    return generations.claimed(before, IMAGE, replace(VERSION, etag=etag), worker=WORKER, now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize(
+    ("before", "attempts"),
+    [
+        (None, 0),
+        (INDEXED, 0),
+        (replace(RAN_OUT, attempts=1), 2),
+        (replace(RELEASED, attempts=0), 0),
+        (replace(RAN_OUT, attempts=2, version=replace(VERSION, etag="e0")), 0),
+        (replace(LEASED, attempts=1, lease=Lease("me", NOW_MS + 9)), 1),
+    ],
+    ids=["new", "indexed", "ran out", "released", "ran out on another version", "my own"],
+)
+def test_attempts_count_silent_ends_on_one_version(before: LedgerEntry | None, attempts: int) -> None:
+    assert claimed(before).attempts == attempts
+
+
+def test_the_third_silent_end_gives_a_version_up() -> None:
+    twice = claimed(replace(RAN_OUT, attempts=MAX_ATTEMPTS - 2))
+    thrice = claimed(replace(RAN_OUT, attempts=MAX_ATTEMPTS - 1))
+    failure = generations.hopeless(thrice, found())
+    assert generations.hopeless(twice, found()) is None
+    assert failure is not None
+    assert failure.code is ErrorCode.ABANDONED
+
+
+def test_a_frozen_object_is_given_up_until_it_is_restored() -> None:
+    failure = generations.hopeless(claimed(None), found(readable=False))
+    assert failure is not None
+    assert failure.code is ErrorCode.ARCHIVED
+    entry = generations.failed(claimed(None), failure, described=DESCRIBED, now_ms=NOW_MS)
+    assert generations.still_true(entry, found(readable=False))
+    assert not generations.still_true(entry, found())
+
+
+def test_what_was_settled_is_no_longer_true_when_the_bucket_changed() -> None:
+    assert generations.still_true(INDEXED, found())
+    assert not generations.still_true(INDEXED, found("e2"))
+    assert not generations.still_true(INDEXED, found("e1", SideFile("o/a.tfw", "s")))
+    assert not generations.still_true(INDEXED, None)
+
+
+def test_a_claim_keeps_what_readers_see() -> None:
+    claim = claimed(INDEXED, "e2")
+    assert (claim.live, claim.described) == (INDEXED.live, INDEXED.described)
+
+
+def test_labels_that_are_none_are_not_listed() -> None:
+    entry = replace(INDEXED, live=LabelSet(INDEXED.epoch, 0))
+    assert generations.removed(entry, now_ms=NOW_MS).superseded == ()
+
+
+def test_a_tombstone_stays_until_it_is_old_and_its_labels_are_forgotten() -> None:
+    old = NOW_MS + FORGET_AFTER_MS
+    assert generations.may_go(TOMBSTONE, now_ms=old)
+    assert not generations.may_go(TOMBSTONE, now_ms=NOW_MS + 1000)
+    assert not generations.may_go(replace(TOMBSTONE, superseded=(SupersededSet(1, 1, 1),)), now_ms=old)
+    assert not generations.may_go(INDEXED, now_ms=old)
+
+
+@pytest.mark.parametrize(
+    ("entry", "dead"),
+    [
+        (None, True),
+        (replace(INDEXED, epoch=8, live=LabelSet(8, 1)), True),
+        (replace(INDEXED, epoch=8, live=LabelSet(7, 1)), False),
+        (replace(INDEXED, epoch=7, live=None), False),
+    ],
+    ids=["no entry", "passed over", "the truth", "current"],
+)
+def test_which_labels_of_epoch_7_are_dead(entry: LedgerEntry | None, *, dead: bool) -> None:
+    assert generations.is_dead(entry, epoch=7) is dead
+
+
+steps = st.sampled_from(["claim", "renew", "declare", "index", "fail", "release", "remove", "forget"])
+times = st.integers(min_value=0, max_value=2 * FORGET_AFTER_MS)
+HANDS = {"claim", "fail", "release", "remove"}
+
+
+def walk(entry: LedgerEntry, step: str, now_ms: int, count: int) -> LedgerEntry:
+    """Take a step where the protocol allows it; else stay."""
+    held = entry.state is State.PROCESSING and entry.lease is not None
+    match step:
+        case "claim":
+            return generations.claimed(entry, IMAGE, VERSION, worker=WORKER, now_ms=now_ms)
+        case "remove" if entry.state is not State.REMOVED:
+            return generations.removed(entry, now_ms=now_ms)
+        case "renew" if held:
+            return generations.renewed(entry, until_ms=now_ms, attempts=0)
+        case "declare" if held:
+            return generations.declared(entry, count=count, now_ms=now_ms)
+        case "index" if held:
+            own = [labels.count for labels in entry.superseded if labels.epoch == entry.epoch]
+            return generations.indexed(entry, count=sum(own), described=DESCRIBED, now_ms=now_ms)
+        case "fail" if held:
+            failure = Failure(ErrorCode.UNREADABLE, "x")
+            return generations.failed(entry, failure, described=DESCRIBED, now_ms=now_ms)
+        case "release" if held:
+            return generations.released(entry)
+        case "forget":
+            return generations.forgotten(entry, generations.forgettable(entry, now_ms=now_ms))
+    return entry
+
+
+def listed(entry: LedgerEntry) -> set[LabelSet]:
+    live = {entry.live} if entry.live is not None and entry.live.count else set()
+    return live | {LabelSet(labels.epoch, labels.count) for labels in entry.superseded}
+
+
+@given(st.lists(st.tuples(steps, times, st.integers(min_value=1, max_value=5)), max_size=30))
+def test_every_walk_keeps_the_laws(path: list[tuple[str, int, int]]) -> None:
+    entry, now_ms = claimed(None), NOW_MS
+    for step, wait_ms, count in path:
+        now_ms += wait_ms
+        before, entry = entry, walk(entry, step, now_ms, count)
+        if step in HANDS and entry is not before:
+            assert entry.epoch > before.epoch
+        assert entry.epoch >= before.epoch
+        gone = set(generations.forgettable(before, now_ms=now_ms)) if step == "forget" else set()
+        redeclared = {labels for labels in listed(before) if step == "declare" and labels.epoch == entry.epoch}
+        assert listed(before) - gone - redeclared <= listed(entry)
+        dead = set(generations.dead(entry))
+        assert all(labels.epoch < entry.epoch and labels != entry.live for labels in dead)
+        assert set(generations.forgettable(entry, now_ms=now_ms)) <= dead
+        assert LedgerEntry.from_source(entry.to_source()) == entry
+
+
+@given(st.integers(min_value=0, max_value=3 * FORGET_AFTER_MS))
+def test_labels_are_forgotten_only_when_no_request_can_arrive(age_ms: int) -> None:
+    entry = replace(INDEXED, superseded=(SupersededSet(5, 2, NOW_MS),))
+    forgettable = generations.forgettable(entry, now_ms=NOW_MS + age_ms)
+    assert forgettable == ((LabelSet(5, 2),) if age_ms > FORGET_AFTER_MS else ())
