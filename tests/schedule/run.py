@@ -180,9 +180,19 @@ class Schedule:
 
     def _act(self) -> None:
         actions = (
-            *(self._overwrite,) * 4, self._same_bytes, self._delete, self._delete, self._side, self._side,
-            self._freeze_or_restore, self._change_settings, self._visit, self._visit,
-            *(self._start_night, self._start_pass) * 2, self._long_wait, self._long_wait,
+            *(self._overwrite,) * 4,
+            self._same_bytes,
+            self._delete,
+            self._delete,
+            self._side,
+            self._side,
+            self._freeze_or_restore,
+            self._change_settings,
+            self._visit,
+            self._visit,
+            *(self._start_night, self._start_pass) * 2,
+            self._long_wait,
+            self._long_wait,
         )
         action = self.world.rng.choice(actions)
         self.world.seen[f"action.{action.__name__.strip('_')}"] += 1

@@ -76,7 +76,11 @@ class ScheduleProcessing:
         )
         labels = [label(work.image, work.version, work.epoch, i, name) for i, name in enumerate(names)]
         described = ImageDocument(
-            image=work.image, etag=work.version.etag, size=1, last_modified=TIME, time=TIME,
+            image=work.image,
+            etag=work.version.etag,
+            size=1,
+            last_modified=TIME,
+            time=TIME,
             time_source=TimeSource.LAST_MODIFIED,
         )
         return Processed(described, labels)

@@ -17,6 +17,11 @@ CHUNK = 250
 MOST_SEEDS_PER_VARIANT = 100_000
 
 
+def say(text: str, *, end: str = "\n") -> None:
+    sys.stdout.write(text + end)
+    sys.stdout.flush()
+
+
 def run_chunk(first: int, n: int = CHUNK) -> tuple[int, Counter[str], dict[int, str]]:
     """Run seeds; gives how many, what they covered, and which failed with what."""
     covered: Counter[str] = Counter()
@@ -61,12 +66,12 @@ def soak(seeds: int, *, first: int) -> int:
             rate = done / (time.monotonic() - started)
             if sys.stdout.isatty() or done % (20 * CHUNK) == 0:
                 end = "\r" if sys.stdout.isatty() else "\n"
-                print(f"{done} of {seeds} seeds, {rate:.0f} per second, {len(failed)} failed", end=end, flush=True)
-    print()
+                say(f"{done} of {seeds} seeds, {rate:.0f} per second, {len(failed)} failed", end=end)
+    say("")
     for name, times in sorted(covered.items()):
-        print(f"  {name:30} {times}")
+        say(f"  {name:30} {times}")
     for seed, what in sorted(failed.items()):
-        print(f"seed {seed}: {what[:300]}")
+        say(f"seed {seed}: {what[:300]}")
     return 1 if failed else 0
 
 
@@ -76,7 +81,7 @@ def find_variants(names: list[str]) -> int:
     with multiprocessing.Pool() as pool:
         found = list(pool.imap_unordered(first_failing_seed, names))
     for name, seed, what in found:
-        print(f"{name:45} {seed!s:>7}  {what[:120]}")
+        say(f"{name:45} {seed!s:>7}  {what[:120]}")
         stored.pop(name, None)
         if seed is not None:
             stored[name] = seed
@@ -93,7 +98,7 @@ def main() -> int:
     parser.add_argument("--story", type=int, metavar="SEED", help="tell what happens in a seed")
     given = parser.parse_args()
     if given.story is not None:
-        print("\n".join(story(given.story)))
+        say("\n".join(story(given.story)))
         return 0
     if given.variants is not None:
         return find_variants(given.variants or list(VARIANTS))

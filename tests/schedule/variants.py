@@ -50,7 +50,11 @@ def _same_epoch(change: Callable[..., LedgerEntry]) -> Callable[..., LedgerEntry
 
 def _released_as_failed(entry: LedgerEntry) -> LedgerEntry:
     described = ImageDocument(
-        image=entry.image, etag=entry.version.etag, size=1, last_modified=TIME, time=TIME,
+        image=entry.image,
+        etag=entry.version.etag,
+        size=1,
+        last_modified=TIME,
+        time=TIME,
         time_source=TimeSource.LAST_MODIFIED,
     )
     return _real["failed"](entry, Failure(ErrorCode.UNREADABLE, "released"), described=described, now_ms=0)

@@ -1,4 +1,7 @@
-"""True time, the bucket and its history, what the servers hold, and who runs next. Everything follows from one seed."""
+"""The real ledger code under a seeded virtual scheduler in which every outside operation is a step.
+
+Here: true time, the bucket and its history, what the servers hold, and who runs next. Everything follows from one seed.
+"""
 
 import random
 from collections import Counter, defaultdict

@@ -27,7 +27,7 @@ INDEXED = LedgerEntry(
 LEASED = replace(INDEXED, state=State.PROCESSING, lease=Lease("other", NOW_MS + 1), live=None, described=None)
 
 
-def found(etag: str = "e1", *sides: SideFile, readable: bool = True) -> Found:  # noqa: FBT001
+def found(etag: str = "e1", *sides: SideFile, readable: bool = True) -> Found:
     return Found(IMAGE, ObjectFacts(etag=etag, size=1, last_modified=TIME, readable=readable), sides)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from batch_job.adapters.memory import ManualClock, MemoryLabelIndex, MemoryLedger, MemoryObjectStore
 from batch_job.ledger.reconcile import Reconciler
 from batch_job.ports import Keeper
-from batch_job.values.documents import LabelDocument, LedgerEntry, Seen, StoredEntry, TimeSource
+from batch_job.values.documents import LabelDocument, LedgerEntry, TimeSource
 from batch_job.values.image import ImageRef, ImageVersion
-from batch_job.values.objects import ListedObject, ObjectFacts
+from batch_job.values.objects import ListedObject
 from batch_job.values.work import Processed, Work
 from tests.unit.ledger.entries import DESCRIBED, TIME, Settings
 
@@ -38,11 +38,15 @@ def label(work: Work, ordinal: int) -> LabelDocument:
     )
 
 
+def nothing(*_: object) -> None:
+    """Let nothing happen."""
+
+
 @dataclass
 class Stages:
     """Finds two labels in everything; ``meanwhile`` happens while it works."""
 
-    meanwhile: Callable[[Work, Keeper], None] = lambda work, keeper: None
+    meanwhile: Callable[[Work, Keeper], None] = nothing
     labels: int = 2
     has_archived: bool = False
     worked: list[Work] = field(default_factory=list)
@@ -62,15 +66,14 @@ class Watched:
     """Notes each call of a port, and lets a test happen in between."""
 
     port: Any
-    calls: list[str]
-    before: Callable[[str], None]
+    world: "World"
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.port, name)
 
         def call(*args: Any, **facts: Any) -> Any:
-            self.calls.append(name)
-            self.before(name)
+            self.world.calls.append(name)
+            self.world.before(name)
             return method(*args, **facts)
 
         return call
@@ -86,15 +89,13 @@ class World:
         self.labels = MemoryLabelIndex(self.clock)
         self.stages = Stages()
         self.calls: list[str] = []
-        self.before: Callable[[str], None] = lambda name: None
+        self.before: Callable[[str], None] = nothing
 
     def reconciler(self, settings: Settings | None = None, **facts: Any) -> Reconciler:
         numbers = count()
         owner = facts.setdefault("owner", "me")
         watched = {"store": self.store, "ledger": self.ledger, "labels": self.labels}
-        ports: dict[str, Any] = {
-            name: Watched(port, self.calls, lambda name: self.before(name)) for name, port in watched.items()
-        }
+        ports: dict[str, Any] = {name: Watched(port, self) for name, port in watched.items()}
         return Reconciler(
             **ports,
             processing=self.stages,
@@ -113,7 +114,8 @@ class World:
         """Write over an entry, as another worker would."""
         stored = self.ledger.get(image)
         assert stored is not None
-        self.ledger.put(replace(stored.entry, token="another's", **changes), over=stored.seen)
+        written = replace(stored.entry, token="another's", **changes)  # noqa: S106  not that sort of token
+        self.ledger.put(written, over=stored.seen)
 
     def label_epochs(self) -> set[int]:
         return {document.epoch for document in self.labels.documents.values()}
@@ -132,5 +134,3 @@ class EndlessStore(MemoryObjectStore):
             self.left -= 1
             yield ListedObject(key=f"{prefix}zzz", etag="e", size=1, last_modified=TIME)
         raise AssertionError("read on for nothing")
-
-

@@ -24,7 +24,7 @@ from batch_job.values.documents import LabelSet, Lease, State, SupersededSet
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Failed, Indexed, Removed, Skipped, SkipReason, Work
 from tests.unit.ledger.entries import IMAGE, Settings
-from tests.unit.ledger.fakes import World
+from tests.unit.ledger.fakes import World, nothing
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_what_is_not_the_images_fault_releases_the_claim(world: World, error: ty
     entry = world.entry(IMAGE)
     assert (entry.state, entry.lease, entry.attempts) == (State.PROCESSING, None, 0)
     assert entry.epoch > world.stages.worked[0].epoch
-    world.stages.meanwhile = lambda work, keeper: None
+    world.stages.meanwhile = nothing
     assert world.reconciler(owner="next").reconcile(IMAGE) == Indexed(IMAGE, 2)
 
 
@@ -195,7 +195,7 @@ def test_a_claim_that_cannot_be_released_is_named_in_the_error(world: World) -> 
 def test_a_worker_whose_claim_was_taken_deletes_what_it_wrote(world: World) -> None:
     def take_over(name: str) -> None:
         if name == "put" and world.labels.documents:
-            world.before = lambda name: None
+            world.before = nothing
             epoch = world.entry(IMAGE).epoch + 1
             world.rewrite(IMAGE, epoch=epoch, lease=Lease("other", world.clock.now_ms() + 10**6))
 
@@ -228,7 +228,7 @@ def test_a_pass_between_declaration_and_index_costs_a_write_and_no_work(world: W
     world.before = forget
     assert world.reconciler().reconcile(IMAGE) == Indexed(IMAGE, 2)
     assert len(world.stages.worked) == 1
-    assert world.entry(IMAGE).token == "me#2"
+    assert world.entry(IMAGE).token == "me#2"  # noqa: S105
 
 
 def test_a_retry_below_that_applied_twice_is_no_conflict(world: World) -> None:
@@ -262,7 +262,7 @@ def test_labels_must_be_written_within_an_hour_of_their_declaration(world: World
 def test_a_first_claim_that_took_longer_than_a_tombstone_lasts_is_claimed_again(world: World) -> None:
     def stall(name: str) -> None:
         if name == "put":
-            world.before = lambda name: None
+            world.before = nothing
             world.clock.advance(ms=LABEL_DEADLINE_MS + 1)
 
     world.before = stall
@@ -297,7 +297,7 @@ def test_a_failure_is_tried_again_when_somebody_asks(world: World) -> None:
 
     world.stages.meanwhile = fail
     world.reconciler().reconcile(IMAGE)
-    world.stages.meanwhile = lambda work, keeper: None
+    world.stages.meanwhile = nothing
     assert world.reconciler(redo=Redo.DETECTION).reconcile(IMAGE) == Indexed(IMAGE, 2)
 
 
@@ -316,11 +316,6 @@ def test_a_frozen_object_fails_until_it_is_restored(world: World) -> None:
 def test_a_third_silent_end_is_recorded_without_work(world: World) -> None:
     def die(work: Work, keeper: Keeper) -> None:
         raise SystemExit
-
-    class Silent:
-        @staticmethod
-        def put(entry, *, over):  # type: ignore[no-untyped-def]
-            raise UnavailableError("died")
 
     world.stages.meanwhile = die
     for turn in range(3):

@@ -1,0 +1,68 @@
+"""What stands in the bucket, and which images a key is about."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch_job.adapters.memory import MemoryObjectStore
+from batch_job.ledger.looking import images_about, look
+from batch_job.values.image import ImageRef, SideFile, side_keys
+from tests.unit.ledger.entries import IMAGE
+from tests.unit.ledger.fakes import EndlessStore
+
+BUCKET = IMAGE.bucket
+
+
+def about(store: MemoryObjectStore, key: str) -> list[str]:
+    return [image.key for image in images_about(store, bucket=BUCKET, key=key)]
+
+
+def test_an_object_that_does_not_exist_is_not_found() -> None:
+    assert look(MemoryObjectStore(), IMAGE) is None
+
+
+def test_side_files_are_found_by_one_listing_and_sorted() -> None:
+    store = MemoryObjectStore()
+    for key in ("o/a.tif", "o/a.tfw", "o/a.tif.ovr", "o/a.tiff", "o/a.txt", "o/ab.tfw", "p/a.tfw"):
+        store.put(ImageRef(BUCKET, key), key.encode())
+    found = look(store, IMAGE)
+    assert found is not None
+    assert [side.key for side in found.side_files] == ["o/a.tfw", "o/a.tif.ovr"]
+
+
+def test_a_listing_is_read_no_further_than_the_last_possible_side_file() -> None:
+    store = EndlessStore(then=3)
+    store.put(IMAGE, b"x")
+    assert look(store, IMAGE) is not None
+    assert store.left == 2
+
+
+@given(st.sets(st.sampled_from(sorted({*side_keys("o/a.tif"), "o/a.tiff", "o/a.zip", "o/a.tif.xml"}))))
+def test_exactly_the_side_files_that_stand_there_count(keys: set[str]) -> None:
+    store = MemoryObjectStore()
+    store.put(IMAGE, b"x")
+    etags = {key: store.put(ImageRef(BUCKET, key), key.encode()).etag for key in keys}
+    found = look(store, IMAGE)
+    expected = tuple(SideFile(key, etags[key]) for key in sorted(keys & side_keys("o/a.tif")))
+    assert found is not None
+    assert found.side_files == expected
+
+
+def test_an_image_key_is_about_itself_even_when_it_is_gone() -> None:
+    assert about(MemoryObjectStore(), "o/a.tif") == ["o/a.tif"]
+
+
+def test_a_side_file_of_a_whole_name_is_about_that_image_and_asks_nobody() -> None:
+    assert about(EndlessStore(then=0), "o/a.tif.aux.xml") == ["o/a.tif"]
+    assert about(EndlessStore(then=0), "o/readme.txt.ovr") == []
+
+
+def test_a_side_file_of_a_stem_is_about_every_image_of_that_stem() -> None:
+    store = MemoryObjectStore()
+    for key in ("o/a.tif", "o/a.png", "o/a.b.tif", "o/ab.tif", "o/a.tfw"):
+        store.put(ImageRef(BUCKET, key), b"x")
+    assert about(store, "o/a.tfw") == ["o/a.png", "o/a.tif"]
+
+
+def test_other_keys_are_about_nothing() -> None:
+    assert about(MemoryObjectStore(), "o/a.txt") == []
+    assert about(MemoryObjectStore(), "o/a.tif/") == []
