@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -13,14 +14,14 @@ from botocore.exceptions import ClientError
 
 from batch_job.adapters.aws_errors import S3, as_ours, error_code
 from batch_job.adapters.ranges import Portion, RangeReader
-from batch_job.errors import UnavailableError
+from batch_job.errors import UnavailableError, UnreadableImageError
 from batch_job.ports import ArchiveStore, Clock, ObjectStore
 from batch_job.values.image import ImageRef
 from batch_job.values.objects import ListedObject, ObjectFacts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
-    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 30
@@ -31,6 +32,7 @@ CONNECTIONS = 32
 """At least as many as threads that use one client; more would wait for each other."""
 
 _MISSING = ("404", "NoSuchKey")
+_NO_SUCH_BYTES = "InvalidRange"
 _NEEDS_RESTORE = ("GLACIER", "DEEP_ARCHIVE")
 """Storage classes; GLACIER_IR reads at once. Intelligent-Tiering says it in ``ArchiveStatus`` instead."""
 _RESTORED = 'ongoing-request="false"'
@@ -126,11 +128,15 @@ class S3Reader:
         """Read bytes of one version of an object; see ``RangeReader``."""
         condition: dict[str, Any] = {} if etag is None else {"IfMatch": f'"{etag}"'}
         with as_ours(S3, doing=f"reading {length} bytes from {start} on of {image.uri}"):
-            answer = self._client.get_object(
-                Bucket=image.bucket, Key=image.key, Range=f"bytes={start}-{start + length - 1}", **condition
-            )
-            with answer["Body"] as stream:
-                body = stream.read()
+            try:
+                answer = self._client.get_object(
+                    Bucket=image.bucket, Key=image.key, Range=f"bytes={start}-{start + length - 1}", **condition
+                )
+            except ClientError as error:
+                if error_code(error) == _NO_SUCH_BYTES and not start:
+                    raise UnreadableImageError(f"{image.uri}: the file is empty") from error
+                raise
+            body = _whole_body(answer)
         size = int(answer["ContentRange"].rpartition("/")[2])
         return Portion(body, object_size=size, etag=answer["ETag"].strip('"'))
 
@@ -152,8 +158,7 @@ class S3ArchiveStore:
                 if error_code(error) in _MISSING:
                     return None
                 raise
-            with answer["Body"] as stream:
-                return stream.read()
+            return _whole_body(answer)
 
     def put(self, key: str, body: bytes) -> None:
         """Write a whole object."""
@@ -213,6 +218,12 @@ class S3Clock:
 
 def _boot_ms() -> int:
     return time.clock_gettime_ns(_BOOT_CLOCK) // 10**6
+
+
+def _whole_body(answer: "GetObjectOutputTypeDef") -> bytes:
+    # not `with body`: that gives the raw stream, whose errors botocore does not translate
+    with closing(answer["Body"]) as body:
+        return body.read()
 
 
 def _iso(moment: datetime) -> str:
