@@ -86,7 +86,7 @@ class MemoryObjectStore:
 
     def list(self, bucket: str, prefix: str) -> Iterator[ListedObject]:
         """Yield every object under a prefix, in the order of their keys."""
-        under = [(image.key, image) for image in self._objects if image.bucket == bucket]
+        under = [(image.key, image) for image in list(self._objects) if image.bucket == bucket]
         for key, image in sorted(under):
             stored = self._objects.get(image)
             if stored is not None and key.startswith(prefix):
