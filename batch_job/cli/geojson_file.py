@@ -34,7 +34,11 @@ class GeoJSONFile:
         try:
             # unbuffered: nothing is left to be written, and to fail, when it is closed
             self._file = self._part.open("wb", buffering=0)
-            self._write(_HEAD)
+            try:
+                self._write(_HEAD)
+            except OSError:
+                self._file.close()
+                raise
         except OSError as error:
             raise self._ours(error) from error
         self._whole = len(_HEAD)

@@ -46,7 +46,7 @@ from batch_job.wiring.endpoints import Endpoints
 @click.option("--yes", "agreed", is_flag=True, help="Agree to pay for every call that is needed.")
 @click.option("--max-calls", type=click.IntRange(min=0), help="Make at most this many calls, over all images.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's summary as JSON.")
-@click.option("--quiet", is_flag=True, help="No progress display.")
+@click.option("--quiet", is_flag=True, help="No progress display; what fails is still named.")
 @click.option(
     "--log-level",
     default="error",
