@@ -55,14 +55,17 @@ def chips_done(tally: Tally) -> int:
     return sum(tally.counts[count] for count in (Count.ANSWERS, Count.REJECTED, Count.BLANK, Count.KEPT))
 
 
-def stderr_console() -> Console:
-    """Open stderr; rich leaves colours out when it is no terminal."""
-    return Console(file=sys.stderr, highlight=False)
+def stderr_console(*, quiet: bool = False) -> Console:
+    """Open stderr, or nothing; rich leaves colours out when it is no terminal."""
+    return Console(file=sys.stderr, highlight=False, quiet=quiet)
 
 
 @contextmanager
 def watched(tally: Tally, share: Share, *, console: Console) -> Iterator[None]:
-    """Show progress while the block runs, from a thread that only reads."""
+    """Show progress while the block runs, from a thread that only reads.
+
+    Whatever else is printed meanwhile must go through the same console, or it lands in the middle of the live line.
+    """
     began, over = time.monotonic(), Event()
 
     def line() -> Text:

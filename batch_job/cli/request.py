@@ -1,6 +1,7 @@
 """What a run was asked for, checked."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from batch_job.cli.display import Share, watched
 from batch_job.cli.sources import S3_SCHEME, split_s3
 from batch_job.settings import PipelineSettings
 from batch_job.tally import Tally
@@ -34,7 +36,12 @@ class Request:
     agreed: bool
     """To pay whatever it costs."""
     console: Console
+    shows_progress: bool
     tally: Tally = field(default_factory=Tally)
+
+    def watched(self, share: Share) -> AbstractContextManager[None]:
+        """Show progress while the block runs, unless that is not wanted."""
+        return watched(self.tally, share, console=self.console) if self.shows_progress else nullcontext()
 
     @property
     def is_paid(self) -> bool:

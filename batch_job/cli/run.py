@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
 
 from batch_job import logs
 from batch_job.cli.display import stderr_console
@@ -69,9 +68,8 @@ def run(**given: Any) -> int:
     """
     check(given)
     logs.configure(given["log_level"])
-    console = stderr_console() if not given["quiet"] else Console(file=sys.stderr, quiet=True)
-    with _services(given, console) as services:
-        request = _request(given, services, console)
+    with _services(given) as services:
+        request = _request(given, services)
         try:
             return run_to_index(request) if request.to == TO_INDEX else run_to_file(request)
         finally:
@@ -79,14 +77,14 @@ def run(**given: Any) -> int:
             _report(request, as_json=given["as_json"])
 
 
-def _services(given: dict[str, Any], console: Console) -> AbstractContextManager[LocalServices | None]:
+def _services(given: dict[str, Any]) -> AbstractContextManager[LocalServices | None]:
     if not given["local"]:
         return nullcontext(None)
     needed = Needed.EVERYTHING if given["to"] == TO_INDEX else Needed.DETECTOR
-    return local_services(needed, console=console, keep=given["keep"])
+    return local_services(needed, console=stderr_console(quiet=given["quiet"]), keep=given["keep"])
 
 
-def _request(given: dict[str, Any], services: LocalServices | None, console: Console) -> Request:
+def _request(given: dict[str, Any], services: LocalServices | None) -> Request:
     endpoints = Endpoints(
         index_url=given["index_url"],
         index_prefix=given["index_prefix"],
@@ -104,7 +102,8 @@ def _request(given: dict[str, Any], services: LocalServices | None, console: Con
         redo=given["redo"],
         max_calls=given["max_calls"],
         agreed=given["agreed"],
-        console=console,
+        console=stderr_console(),
+        shows_progress=not given["quiet"],
     )
 
 

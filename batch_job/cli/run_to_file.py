@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from batch_job.cli.display import Share, stderr_console, watched
+from batch_job.cli.display import Share
 from batch_job.cli.geojson_file import GeoJSONFile
 from batch_job.cli.paid import agree
 from batch_job.cli.patience import Patience
@@ -39,9 +39,9 @@ def run_to_file(request: Request) -> int:
     pipeline = pipeline_to_file(
         request.settings, request.endpoints, buckets, request.tally, max_calls=request.max_calls
     )
-    patience = Patience(request.tally, stderr_console())
+    patience = Patience(request.tally, request.console)
     share = Share(request.tally, [source.facts.size for source in sources])
-    with GeoJSONFile(Path(request.to)) as file, watched(request.tally, share, console=request.console):
+    with GeoJSONFile(Path(request.to)) as file, request.watched(share):
         for source in sources:
             with share.image(source.facts.size):
                 patience.visit(source.image, partial(_visit, pipeline, file, source.facts))

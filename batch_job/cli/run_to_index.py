@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from batch_job.cli.display import Share, stderr_console, watched
+from batch_job.cli.display import Share
 from batch_job.cli.paid import agree
 from batch_job.cli.patience import Patience
 from batch_job.cli.request import Request
@@ -32,8 +32,8 @@ def run_to_index(request: Request) -> int:
     )
     gone = list(_gone(door.reconciler, prefixes, {source.image for source in sources}))
     share = Share(request.tally, [source.facts.size for source in sources] + [0] * len(gone))
-    patience = Patience(request.tally, stderr_console())
-    with watched(request.tally, share, console=request.console):
+    patience = Patience(request.tally, request.console)
+    with request.watched(share):
         for image, size in [(source.image, source.facts.size) for source in sources] + [(one, 0) for one in gone]:
             with share.image(size):
                 patience.visit(image, door.reconciler.reconcile)
