@@ -31,7 +31,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="imagery-backfill")
 def commands() -> None:
-    r"""From overhead images to searchable labels: chip, detect, dechip, merge, georeference, index, search.
+    """From overhead images to searchable labels: chip, detect, dechip, merge, georeference, index, search.
 
     \b
     Exit codes:
@@ -42,7 +42,7 @@ def commands() -> None:
       75   something was left undone and may work later: run again
       78   a person must act: credentials, settings, servers
       130  interrupted
-    """
+    """  # noqa: D301  click reads \b as "do not rewrap"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

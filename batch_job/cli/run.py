@@ -54,7 +54,7 @@ from batch_job.wiring.endpoints import Endpoints
     help="Log events from here up, on stderr.",
 )
 def run(**given: Any) -> int:
-    r"""Find what is in images: cut SOURCE into chips, have a detector look, place what it saw on the ground.
+    """Find what is in images: cut SOURCE into chips, have a detector look, place what it saw on the ground.
 
     SOURCE is a file, a folder, or s3://BUCKET/PREFIX. With --to FILE.geojson nothing else is needed. With --to index
     the labels go to OpenSearch (--index), paid answers are kept (--archive), what has not changed is skipped, and what
@@ -63,9 +63,9 @@ def run(**given: Any) -> int:
     \b
     Examples:
       imagery-backfill run photo.tif --to photo.geojson --local
-      imagery-backfill run s3://my-imagery/2026/ --to index --index https://search.example.com \
-          --archive s3://my-archive/answers --max-calls 500
-    """
+      imagery-backfill run s3://my-imagery/2026/ --to index --max-calls 500
+          --index https://search.example.com --archive s3://my-archive/answers
+    """  # noqa: D301  click reads \b as "do not rewrap"
     check(given)
     logs.configure(given["log_level"])
     with _services(given) as services:

@@ -38,14 +38,14 @@ from batch_job.wiring.search import open_search
 @click.option("--local", is_flag=True, help="Search in the stand-ins that run on this machine.")
 @endpoint_options
 def search(**given: Any) -> int:
-    r"""Search detections: LABEL is a name, a parent or an alias, `Car` or `Vehicle`, in whatever case.
+    """Search detections: LABEL is a name, a parent or an alias, `Car` or `Vehicle`, in whatever case.
 
     \b
     Examples:
       imagery-backfill search Car --min-confidence 80 --local
       imagery-backfill search --within 11.2,43.7,11.3,43.8 --format geojson > found.geojson
       imagery-backfill search Boat --near 12.33,45.43,2000 --min-length-m 30 --format csv
-    """
+    """  # noqa: D301  click reads \b as "do not rewrap"
     logs.configure("error")
     if sum(given[name] is not None for name in ("within", "near", "area")) > 1:
         raise click.UsageError("--within, --near and --area exclude each other")

@@ -41,13 +41,13 @@ MAX_PX = 2000
 @click.option("--min-confidence", type=float, default=0.0, help="Draw nothing below this, 0-100.")
 @endpoint_options
 def show(**given: Any) -> int:
-    r"""Draw IMAGE, a file or s3://BUCKET/KEY, with its detections.
+    """Draw IMAGE, a file or s3://BUCKET/KEY, with its detections.
 
     \b
     Examples:
       imagery-backfill show photo.tif --from photo.geojson --out photo.png
       imagery-backfill show s3://local-imagery/harbour.tif --local --out harbour.png
-    """
+    """  # noqa: D301  click reads \b as "do not rewrap"
     logs.configure("error")
     if not (given["geojson"] or given["local"] or given["index_url"]):
         raise click.UsageError("say where the detections are: --from FILE.geojson, --index URL or --local")
