@@ -18,7 +18,7 @@ from batch_job.cli.stand_ins import LocalServices, Needed, local_services
 from batch_job.wiring.endpoints import Endpoints
 
 
-@click.command()
+@click.command(short_help="Find what is in images; write it to a file or an index.")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option("--to", required=True, metavar="index|FILE.geojson", help="Where the labels go.")
 @click.option("--detector", metavar="ENGINE", help="rekognition (paid), rekognition@URL, or http@URL (own model).")

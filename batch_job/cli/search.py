@@ -17,7 +17,7 @@ from batch_job.wiring.endpoints import Endpoints
 from batch_job.wiring.search import open_search
 
 
-@click.command()
+@click.command(short_help="Search detections by label, place, size and time.")
 @click.argument("label", required=False)
 @click.option("--text", help="Words in labels, their parents and aliases, categories, or keys.")
 @click.option("--min-confidence", type=click.FloatRange(0, 100), help="Nothing below this.")

@@ -27,7 +27,7 @@ MAX_PX = 2000
 """Longer side of the picture."""
 
 
-@click.command()
+@click.command(short_help="Draw an image with its detections.")
 @click.argument("image", metavar="IMAGE")
 @click.option("--out", required=True, metavar="FILE.png", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
