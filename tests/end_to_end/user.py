@@ -75,11 +75,17 @@ def imagery_backfill(*arguments: Any, env: Mapping[str, str] | None = None) -> D
     return Done(code or 0, *texts)
 
 
-def start(*arguments: Any, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+def start(*arguments: Any, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> "subprocess.Popen[str]":
     """Start the command as a process of its own."""
     argv = [sys.executable, "-m", "batch_job.cli", *(str(one) for one in arguments)]
     return subprocess.Popen(
-        argv, env=environment(env), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+        argv,
+        env=environment(env),
+        cwd=cwd,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
     )
 
 
