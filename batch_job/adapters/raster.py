@@ -159,7 +159,7 @@ def _as_ours(image: ImageRef, file: RangedObject) -> Iterator[None]:
     except (RasterioError, ValueError, OSError, MemoryError) as error:
         if file.error is not None:
             raise file.error from error
-        reason = str(error.__cause__ or error)
+        reason = str(error.__cause__ or error).removeprefix(f"{image.id}, ")
         if _NEEDS_MEMORY in reason or isinstance(error, MemoryError):
             raise TooLargeError(f"{image.uri}: {reason}") from error
         raise UnreadableImageError(f"{image.uri}: {reason}") from error

@@ -22,7 +22,7 @@ from rasterio.rpc import RPC
 from rasterio.windows import Window as GdalWindow
 
 from batch_job.adapters import raster
-from batch_job.adapters.ranges import BLOCK_BYTES, ObjectsInMemory, Portion
+from batch_job.adapters.ranges import BLOCK_BYTES, ObjectsInMemory, Portion, RangedObject
 from batch_job.adapters.raster import RasterOpener
 from batch_job.errors import (
     AccessError,
@@ -647,6 +647,14 @@ def test_what_fails_below_gdal_is_raised_as_it_is(form: str, after: int, error: 
     opener = RasterOpener(Failing(LARGE[form], error, after=after))
     with pytest.raises(type(error)) as raised, opener(IMAGE, etag=None) as source:
         whole(source)
+    assert raised.value is error
+
+
+def test_a_failure_that_gdal_takes_for_the_end_of_the_file_is_raised_too():
+    error = UnavailableError("503")
+    file = RangedObject(Failing(b"x", error, after=0), IMAGE, etag=None)
+    with pytest.raises(UnavailableError) as raised, raster._as_ours(IMAGE, file):
+        assert file.open().read(10) == b""
     assert raised.value is error
 
 

@@ -100,6 +100,13 @@ def test_then_they_cost_size_over_exactly_the_same_ground():
     assert seen[0, 50, frame.content_width - 1] == pytest.approx(200, abs=4)
 
 
+def test_a_scaled_pixel_is_the_mean_of_those_it_stands_for():
+    checkers = (np.indices((200, 200)).sum(axis=0) % 2 * 200).astype(np.uint8)
+    limits = ChipLimits(min_side_px=80, max_side_px=100, max_bytes=5_242_880)
+    _, seen = encoded(np.stack([checkers] * 3), encoding=Encoding.PNG, limits=limits)
+    assert np.unique(seen).tolist() == [100]
+
+
 def test_a_noisy_png_over_the_limit_is_scaled_and_stays_png():
     limits = ChipLimits(min_side_px=80, max_side_px=10_000, max_bytes=60_000)
     chip, _ = encoded(noise(200, 200), encoding=Encoding.PNG, limits=limits)
