@@ -17,7 +17,8 @@ from batch_job.errors import (
     UnavailableError,
     UnreadableImageError,
 )
-from batch_job.ledger.generations import LABEL_DEADLINE_MS
+from batch_job.ledger.generations import FORGET_AFTER_MS, LABEL_DEADLINE_MS
+from batch_job.ledger.nightly import nightly
 from batch_job.ledger.reconcile import Redo
 from batch_job.ports import Keeper
 from batch_job.values.documents import LabelSet, Lease, State, SupersededSet
@@ -269,6 +270,31 @@ def test_a_first_claim_that_took_longer_than_a_tombstone_lasts_is_claimed_again(
     world.reconciler().reconcile(IMAGE)
     assert world.calls.count("get") == 2
     assert world.stages.worked[0].epoch == world.clock.now_ms()
+
+
+def test_no_epoch_returns_when_a_tombstone_came_and_went_before_a_first_claim(world: World) -> None:
+    """The witness of ADR 0002: two workers find no entry in the same millisecond, and one sleeps through it all."""
+    others: list[int] = []
+
+    def sleep(name: str) -> None:
+        if name != "put":
+            return
+        world.before = nothing
+        other = world.reconciler(owner="other")
+        other.reconcile(IMAGE)
+        others.append(world.entry(IMAGE).epoch)
+        world.store.delete(IMAGE)
+        for _ in range(3):
+            list(nightly(other, [], bucket=IMAGE.bucket))
+            world.clock.advance(ms=FORGET_AFTER_MS + 2)
+        assert world.ledger.get(IMAGE) is None
+        world.store.put(IMAGE, b"one")
+
+    world.before = sleep
+    assert world.reconciler().reconcile(IMAGE) == Indexed(IMAGE, 2)
+    live = dict(world.labels.documents)
+    world.labels.delete(IMAGE, LabelSet(others[0], 2))  # somebody's deletion of dead labels, delayed for hours
+    assert world.labels.documents == live
 
 
 def test_other_detection_settings_read_the_archive_under_the_ledgers_own(world: World) -> None:
