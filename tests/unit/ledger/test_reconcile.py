@@ -273,7 +273,7 @@ def test_a_first_claim_that_took_longer_than_a_tombstone_lasts_is_claimed_again(
 
 
 def test_no_epoch_returns_when_a_tombstone_came_and_went_before_a_first_claim(world: World) -> None:
-    """The witness of ADR 0002: two workers find no entry in the same millisecond, and one sleeps through it all."""
+    """The witness of ADR 4: two workers find no entry in the same millisecond, and one sleeps through it all."""
     others: list[int] = []
 
     def sleep(name: str) -> None:
