@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from batch_job.errors import HookError
+from batch_job.errors import BackfillError, HookError
 from batch_job.settings import find_callable
 from batch_job.values.image import ImageRef
 from batch_job.values.spaces import Feature, Window
@@ -56,14 +56,17 @@ def refine(features: Sequence[Feature], image: MergedImage, hooks: Sequence[str]
 
     Raises:
         HookError: a hook raised, or gave something else than features.
+        BackfillError: what reading pixels raised, as it was.
     """
     for name in hooks:
         hook: AfterMerging = find_callable(name)
         try:
             refined = hook(features, image)
+            features = list(features if refined is None else refined)
+        except BackfillError:
+            raise  # not the hook's: reading pixels failed below it, and may succeed later
         except Exception as error:
             raise HookError(f"hook {name} failed on {image.image.uri}: {error!r}") from error
-        features = list(features if refined is None else refined)
         if not all(isinstance(feature, Feature) for feature in features):
             raise HookError(f"hook {name} must give features or None for {image.image.uri}")
     return list(features)
