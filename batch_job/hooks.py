@@ -42,7 +42,7 @@ def correct(pixels: NDArray[np.uint8], hooks: Sequence[str]) -> NDArray[np.uint8
     for name in hooks:
         hook: BeforeDetection = find_callable(name)
         try:
-            corrected = hook(pixels)
+            corrected = hook(pixels.copy())  # chips share memory; a hook may write into its own
         except Exception as error:
             raise HookError(f"hook {name} failed on a chip: {error!r}") from error
         if not isinstance(corrected, np.ndarray) or (corrected.shape, corrected.dtype) != (pixels.shape, pixels.dtype):
