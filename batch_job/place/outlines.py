@@ -59,12 +59,13 @@ def trace(rings: Floats, ground: Ground) -> Iterator[Outlines]:
     rings, which, parts = rings.astype(np.float64), np.arange(len(rings)), 1
     while len(which):
         outlines = _sampled(rings, which, parts, ground)
-        ambiguous = _meets_a_pole(outlines)
-        again = ambiguous | (_bend_px(outlines, rings[outlines.which], parts) > TOLERANCE_PX)
-        done = ~again | (parts == MAX_PARTS)
+        done = _bend_px(outlines, rings[outlines.which], parts) <= TOLERANCE_PX
+        if parts == MAX_PARTS:
+            done[:] = True
         if done.any():
             yield outlines.of(done)
-        rings[outlines.which[ambiguous]] += NUDGE_PX
+        # where a pole is met, an edge bends too
+        rings[outlines.which[_meets_a_pole(outlines)]] += NUDGE_PX
         which, parts = outlines.which[~done], parts * 2
 
 

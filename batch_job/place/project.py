@@ -24,10 +24,6 @@ WGS84 = "EPSG:4326"
 NO_TRANSFORM = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """What GDAL answers when a file has none, so never taken for one."""
 
-EARTH_RADIUS_M = 6_378_137.0
-EARTH_RADIUS_TOLERANCE = 0.01
-"""Ellipsoids and spheres in use for Earth are within 0.4 %; of the other bodies Venus is nearest, 5 % off."""
-
 MAX_BEYOND_POLE_DEG = 1.0
 """Grids whose outermost pixel *centres* lie on the poles reach half a pixel beyond; up to this it is cut off."""
 MAX_LON_DEG = 540.0
@@ -128,16 +124,11 @@ def find_earth_crs(text: str | None) -> EarthCrs | None:
         return None
     try:
         crs = CRS.from_user_input(text).to_2d()
-        if not _is_of_earth(crs):
-            return None
-        code = crs.to_string()
-        name = code if code.startswith("EPSG:") else crs.name
-        return EarthCrs(name, Transformer.from_crs(crs, WGS84, always_xy=True))
+        # PROJ knows a body by its ellipsoid, and refuses to go from one to another
+        to_wgs84 = Transformer.from_crs(crs, WGS84, always_xy=True)
     except ProjError:
         return None
-
-
-def _is_of_earth(crs: CRS) -> bool:
-    if crs.ellipsoid is None or not (crs.is_projected or crs.is_geographic):
-        return False
-    return abs(crs.ellipsoid.semi_major_metre / EARTH_RADIUS_M - 1) <= EARTH_RADIUS_TOLERANCE
+    if not (crs.is_projected or crs.is_geographic):
+        return None
+    code = crs.to_string()
+    return EarthCrs(code if code.startswith("EPSG:") else crs.name, to_wgs84)

@@ -219,6 +219,14 @@ def test_a_map_of_the_world_is_one_rectangle(crs: str, transform: Affine) -> Non
     assert len(footprint.polygons[0][0]) == 5
 
 
+@pytest.mark.parametrize(("west", "width"), [(90, 180), (100, 200), (10, 350), (-350, 300)])
+def test_a_large_part_of_the_world_across_180_is_two_rectangles(west: int, width: int) -> None:
+    footprint = place_image(affine("EPSG:4326", Affine(width / 1000, 0, west, 0, -0.1, 60)), NoGround()).footprint
+    assert_sound(footprint)
+    assert len(footprint.polygons) == 2
+    assert shape(footprint).area == pytest.approx(width * 80)
+
+
 def test_a_hemisphere_and_more_around_a_pole_is_sound() -> None:
     facts = affine("EPSG:6931", Affine(18_000, 0, -9_000_000, 0, -22_500, 9_000_000))
     footprint = place_image(facts, NoGround()).footprint

@@ -67,6 +67,11 @@ def test_a_ring_around_a_pole_turns_once() -> None:
         assert outlines.turns.tolist() == [turns]
 
 
+def test_a_small_ring_around_a_pole_needs_few_points() -> None:
+    (outlines,) = trace(SQUARE[None] / 10, ground("EPSG:3413", Affine(100, 0, -4_000, 0, -100, 6_000)))
+    assert outlines.vertices[0].shape == (1, 4 * 32)
+
+
 def test_a_pole_on_an_edge_is_in_or_out() -> None:
     for left, top in ((0, 50_000), (-50_000, 0), (0, 0)):
         groups = list(trace(SQUARE[None], ground("EPSG:3413", Affine(100, 0, left, 0, -100, top))))

@@ -70,6 +70,14 @@ def test_a_sliver_beyond_180_is_dropped() -> None:
     assert len(found.polygons) == 1
 
 
+def test_a_ring_around_a_pole_that_starts_at_180_is_closed_over_it() -> None:
+    lons = np.arange(-180.0, 180, 10)[None]
+    outlines = Outlines(np.array([0]), lons, np.full_like(lons, 80), np.array([1]))
+    (found,) = to_footprints(to_polygons(outlines, (np.array([0.0]), np.array([90.0]))))
+    assert_sound(found)
+    assert shapely.geometry.shape(found.to_geojson()).bounds == (-180, 80, 180, 90)
+
+
 def test_only_polygons_survive_cleaning() -> None:
     mixed = GeometryCollection(
         [

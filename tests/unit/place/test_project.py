@@ -116,8 +116,9 @@ def test_a_transform_that_leads_nowhere_is_none(transform: Affine) -> None:
     assert find_ground(affine("EPSG:32618", transform), NoGround()) is None
 
 
-def test_metres_taken_for_degrees_are_none() -> None:
-    assert find_ground(affine("EPSG:4326", UTM_18N), NoGround()) is None
+@pytest.mark.parametrize("row_step", [-30, -0.001])
+def test_metres_taken_for_degrees_are_none(row_step: float) -> None:
+    assert find_ground(affine("EPSG:4326", Affine(30, 0, 500_000, 0, row_step, 40)), NoGround()) is None
 
 
 def test_half_a_pixel_beyond_a_pole_is_cut_off() -> None:
