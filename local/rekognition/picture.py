@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
 
 from local.rekognition.faults import bad_image, bad_parameters, too_large
 from local.rekognition.sight import Picture
@@ -47,7 +49,9 @@ def decode(data: bytes) -> Picture:
     try:
         if header.plain:
             return _as_picture(simplejpeg.decode_jpeg(data))
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+        # opened by format, past Pillow's own limit, which is below the service's
+        kind = PngImageFile if data.startswith(_PNG) else JpegImageFile
+        with kind(io.BytesIO(data)) as image:
             return _as_picture(ImageOps.exif_transpose(_eight_bits(image)).convert("RGB"))
     except _BROKEN as error:
         raise bad_image(str(error)) from error

@@ -29,7 +29,7 @@ BACKLOG = 512
 """Connections that may wait; a pipeline opens one for each call in flight."""
 IDLE_S = 300.0
 LARGE_PX = 25_000_000
-"""Pictures from here up (a 10,000 px square takes a gigabyte to look at) are looked at one at a time."""
+"""Pictures from here up (a 10,000 px square can take 2 GB to look at) are looked at one at a time."""
 
 
 class Rekognition:

@@ -21,6 +21,8 @@ CORE_PX = 3
 HALF_CONFIDENT_PX = 4
 """A visible short side of this length has confidence 50; so the default of 55 asks for 5 px."""
 MAX_CONFIDENCE = 99.0
+ROWS_AT_ONCE = 256
+"""Colours are told so many rows at a time, so that what is needed besides the picture stays small."""
 
 Picture = NDArray[np.uint8]
 """(rows, columns, 3): red, green, blue, as decoders give it."""
@@ -52,10 +54,8 @@ def look(picture: Picture) -> list[Sighting]:
     found = []
     for outer, coloured in _shapes(codes > 0):
         within = np.where(coloured, codes[outer], 0)
-        for code in np.flatnonzero(np.bincount(within.ravel())[1:]) + 1:
-            for inner, shape in _shapes(within == code):
-                if _has_core(shape):
-                    found.append(_sighting(_LABEL_OF_CODE[int(code)], outer, inner))
+        for code, label in _LABEL_OF_CODE.items():
+            found += [_sighting(label, outer, inner) for inner, _ in _shapes(within == code)]
     return found
 
 
@@ -66,28 +66,43 @@ def confidence_of(*, short_side_px: float) -> float:
 
 def _colour_codes(picture: Picture) -> NDArray[np.uint8]:
     """Give the hue code of each pixel, 0 where it is background; (rows, columns)."""
+    codes = np.zeros(picture.shape[:2], dtype=np.uint8)
+    for row_off in range(0, len(picture), ROWS_AT_ONCE):
+        rows = slice(row_off, row_off + ROWS_AT_ONCE)
+        _find_codes(picture[rows], into=codes[rows])
+    return codes
+
+
+def _find_codes(picture: Picture, *, into: NDArray[np.uint8]) -> None:
     red, green, blue = (picture[..., channel] for channel in range(3))
     high = np.maximum(np.maximum(red, green), blue)
     low = np.minimum(np.minimum(red, green), blue)
     # saturation of at least a half: low is at most half of high
-    rows, cols = np.nonzero((high >= MIN_VALUE) & (low <= high >> 1))
-    middle_twice = high[rows, cols].astype(np.int16) + low[rows, cols]
-    codes = np.zeros(high.shape, dtype=np.uint8)
-    above = [picture[rows, cols, channel].astype(np.int16) * 2 > middle_twice for channel in range(3)]
-    codes[rows, cols] = above[0] * np.uint8(4) + above[1] * np.uint8(2) + above[2]
-    return codes
+    coloured = np.nonzero((high >= MIN_VALUE) & (low <= high >> 1))
+    middle_twice = high[coloured].astype(np.int16) + low[coloured]
+    above = [channel[coloured].astype(np.int16) * 2 > middle_twice for channel in (red, green, blue)]
+    into[coloured] = above[0] * np.uint8(4) + above[1] * np.uint8(2) + above[2]
 
 
 def _shapes(mask: NDArray[np.bool_]) -> Iterator[tuple[Box, NDArray[np.bool_]]]:
-    """Yield box and outline of each connected set of pixels (neighbours share a side) that could hold a core."""
-    numbered, _ = ndimage.label(mask)
+    """Yield box and outline of each connected set of pixels (neighbours share a side) that holds a core."""
+    if min(mask.shape) < CORE_PX or not mask.any():
+        return
+    numbered, count = ndimage.label(mask)
+    solid = np.zeros(count + 1, dtype=bool)
+    solid[numbered[: 1 - CORE_PX, : 1 - CORE_PX][_cores(mask)]] = True
+    # numbered anew without the rest: noise has a hundred thousand specks, and each would cost a look of its own
+    renumbering = np.where(solid, np.cumsum(solid), 0).astype(np.int32)
+    np.take(renumbering, numbered, out=numbered, mode="clip")
     for number, box in enumerate(ndimage.find_objects(numbered), start=1):
-        if all(side.stop - side.start >= CORE_PX for side in box):
-            yield box, numbered[box] == number
+        yield box, numbered[box] == number
 
 
-def _has_core(shape: NDArray[np.bool_]) -> bool:
-    return bool(ndimage.binary_erosion(shape, structure=np.ones((CORE_PX, CORE_PX), dtype=bool)).any())
+def _cores(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell where a solid square has its upper left corner; ``CORE_PX`` - 1 rows and columns fewer than the mask."""
+    rows, cols = (side - CORE_PX + 1 for side in mask.shape)
+    tall = np.logical_and.reduce([mask[down : down + rows] for down in range(CORE_PX)])
+    return np.asarray(np.logical_and.reduce([tall[:, right : right + cols] for right in range(CORE_PX)]))
 
 
 def _sighting(label: str, outer: Box, inner: Box) -> Sighting:

@@ -168,9 +168,8 @@ def _has_mask(scene: Scene) -> bool:
 
 @contextmanager
 def _quiet_gdal() -> Iterator[None]:
-    # no .aux.xml beside the image: it would be a side file and part of its version
     with (
-        rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, GDAL_PAM_ENABLED=False, GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_BYTES, GDAL_TIFF_INTERNAL_MASK=True),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
