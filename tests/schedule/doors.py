@@ -197,6 +197,7 @@ class StepLabels(Steps):
             world.seen["labels.late"] += 1
             raise LateError("too late")
         signed_ms = world.now_ms
+        self.oracle.labels_signed(batch)
 
         def arrive() -> None:
             if world.now_ms > signed_ms + IN_FLIGHT_MS:

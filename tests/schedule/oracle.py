@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 
 from batch_job.errors import ErrorCode
 from batch_job.values.documents import LabelDocument, LabelSet, LedgerEntry, State
-from batch_job.values.image import ImageRef, ImageVersion, SideFile
+from batch_job.values.image import ImageRef, ImageVersion, SideFile, side_keys
 from batch_job.values.work import Failed, Indexed, Outcome, Removed, Skipped, Work
-from tests.schedule.world import BUCKET, World
+from tests.schedule.world import BUCKET, HOUR_MS, SECOND_MS, World
 
 PART = 2
 """Chips in a part of the archive: as many may be paid for and lost with their worker."""
 CALLS_IN_FLIGHT = 1
 """So many paid calls may be under way when a claim is lost."""
 DEATHS = 3
+CLOCKS_DIFFER_MS = 15 * SECOND_MS
+"""Two readings differ by the skew of two servers' clocks, whole seconds, and five minutes of drift."""
 
 Claim = tuple[ImageRef, int, str]
 """Image, epoch, owner."""
@@ -88,6 +90,10 @@ class Oracle:
     def _check_stood(self, version: ImageVersion, image: ImageRef, *, since: int, what: str) -> None:
         if not self.world.stood(image.key, version.etag, since=since):
             raise Violation(f"{image.key}: {what} {version.etag[:6]}, which was over before the entry was written")
+        sides = {side.key: side.etag for side in version.side_files}
+        for key in side_keys(image.key):
+            if not self.world.stood(key, sides.get(key), since=since):
+                raise Violation(f"{image.key}: {what} with {key} = {sides.get(key)}, which was over before")
 
     def _count_deaths(self, before: LedgerEntry | None, after: LedgerEntry) -> None:
         """Follow who fell silent on a version, and whether three in a row, and no fewer, give it up."""
@@ -117,6 +123,15 @@ class Oracle:
         self.world.tell("labels written:", [(label.epoch, label.ordinal) for label in labels])
         for image in {label.image for label in labels}:
             self._check_listed(image)
+
+    def labels_signed(self, labels: list[LabelDocument]) -> None:
+        """No request that writes labels is signed later than an hour after their declaration."""
+        stored = self.world.ledger.get(labels[0].image)
+        listed = () if stored is None else stored.entry.superseded
+        for declared in listed:
+            late_ms = self.world.now_ms - declared.declared_ms - HOUR_MS
+            if declared.epoch == labels[0].epoch and late_ms > CLOCKS_DIFFER_MS:
+                raise Violation(f"{labels[0].image.key}: labels signed {late_ms} ms too late")
 
     def labels_deleted(self, image: ImageRef, labels: LabelSet) -> None:
         self.world.tell("labels deleted:", image.key, labels)
