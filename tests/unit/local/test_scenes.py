@@ -154,12 +154,16 @@ def test_a_nodata_border_is_invalid_and_nothing_else_is(
     assert np.array_equal(valid, inside)
 
 
-def test_a_georeference_is_written_and_the_truth_lies_by_it(tmp_path: Path) -> None:
-    rotated = (0.5, 0.1, 388_000.0, 0.1, -0.5, 5_822_000.0)
-    made = make(Scene("placed", count=20, width=900, height=700, crs="EPSG:32633", transform=rotated), tmp_path)
+@pytest.mark.parametrize(
+    "transform",
+    [(0.5, 0.1, 388_000.0, 0.1, -0.5, 5_822_000.0), (0.5, 0.0, 388_000.0, 0.0, 0.5, 5_821_000.0)],
+    ids=["rotated", "south up"],
+)
+def test_a_georeference_is_written_and_the_truth_lies_by_it(transform: tuple[float, ...], tmp_path: Path) -> None:
+    made = make(Scene("placed", count=20, width=900, height=700, crs="EPSG:32633", transform=transform), tmp_path)
     features = orjson.loads(made.truth.read_bytes())["features"]
     with rasterio.open(made.image) as image:
-        assert tuple(image.transform)[:6] == rotated
+        assert tuple(image.transform)[:6] == transform
         for feature in features:
             box = PixelBox(*feature["properties"]["pixel_box"])
             corners = [(box.min_col, box.max_row), (box.max_col, box.max_row), (box.max_col, box.min_row)]
