@@ -136,9 +136,9 @@ class _Visit:
         return self._work(self._held, found)
 
     def _version(self, entry: LedgerEntry | None, found: Found) -> ImageVersion:
-        """Choose the claim's version: other detection settings alone are no reason to pay again."""
+        """Choose the claim's version: other detection settings, or side files, are no reason to pay again."""
         version = found.version_for(self._worker)
-        if entry is None or self._worker.redo is Redo.DETECTION or not found.same_content(entry.version):
+        if entry is None or self._worker.redo is Redo.DETECTION or found.facts.etag != entry.version.etag:
             return version
         older = replace(version, detection_fingerprint=entry.version.detection_fingerprint)
         return older if older == version or self._by.processing.archived(self._image, older) else version

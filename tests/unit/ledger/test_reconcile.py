@@ -306,6 +306,15 @@ def test_other_detection_settings_read_the_archive_under_the_ledgers_own(world: 
     assert (version.detection_fingerprint, version.index_fingerprint) == ("d1", "i2")
 
 
+def test_a_new_side_file_is_no_reason_to_pay_again_under_other_detection_settings(world: World) -> None:
+    world.reconciler().reconcile(IMAGE)
+    world.stages.has_archived = True
+    world.store.put(ImageRef(IMAGE.bucket, "o/a.tfw"), b"x")
+    world.reconciler(Settings(detection_fingerprint="d2", settings_revision=1)).reconcile(IMAGE)
+    version = world.entry(IMAGE).version
+    assert (version.detection_fingerprint, len(version.side_files)) == ("d1", 1)
+
+
 @pytest.mark.parametrize(("has_archived", "redo"), [(False, Redo.NOTHING), (True, Redo.DETECTION)])
 def test_new_settings_hold_where_the_archive_lacks_answers_or_redo_is_asked_for(
     world: World, *, has_archived: bool, redo: Redo
