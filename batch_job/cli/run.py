@@ -2,7 +2,8 @@
 
 import resource
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import click
@@ -70,11 +71,8 @@ def run(**given: Any) -> int:
     logs.configure(given["log_level"])
     with _services(given) as services:
         request = _request(given, services)
-        try:
+        with _reported(request, as_json=given["as_json"]):
             return run_to_index(request) if request.to == TO_INDEX else run_to_file(request)
-        finally:
-            # also when it stops half-way: what was done is done, and may have cost money
-            _report(request, as_json=given["as_json"])
 
 
 def _services(given: dict[str, Any]) -> AbstractContextManager[LocalServices | None]:
@@ -105,6 +103,19 @@ def _request(given: dict[str, Any], services: LocalServices | None) -> Request:
         console=stderr_console(),
         shows_progress=not given["quiet"],
     )
+
+
+@contextmanager
+def _reported(request: Request, *, as_json: bool) -> Iterator[None]:
+    """Report a run, also when it stops half-way: what was done is done, and may have cost money."""
+    try:
+        yield
+    except click.UsageError:
+        raise  # nothing was begun
+    except BaseException:
+        _report(request, as_json=as_json)
+        raise
+    _report(request, as_json=as_json)
 
 
 def _report(request: Request, *, as_json: bool) -> None:

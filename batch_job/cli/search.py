@@ -1,6 +1,6 @@
 """``imagery-backfill search``: labels by name, text, confidence, place, size and time."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,12 @@ from batch_job.cli.display import stderr_console
 from batch_job.cli.formats import FORMATS
 from batch_job.cli.options import BoxType, NearType, endpoint_options
 from batch_job.cli.stand_ins import Needed, local_services
+from batch_job.errors import GeometryError, InputError
 from batch_job.values.query import LabelQuery
 from batch_job.wiring.endpoints import Endpoints
 from batch_job.wiring.search import open_search
+
+_MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
 
 
 @click.command(short_help="Search detections by label, place, size and time.")
@@ -31,8 +34,13 @@ from batch_job.wiring.search import open_search
 )
 @click.option("--min-length-m", type=click.FloatRange(min=0), help="Longer side on the ground, metres.")
 @click.option("--image", metavar="URI", help="Only of this image.")
-@click.option("--since", type=click.DateTime(), help="Images taken (or else uploaded) from here on, UTC.")
-@click.option("--until", type=click.DateTime(), help="... and up to here.")
+@click.option(
+    "--since",
+    type=_MOMENT,
+    metavar="TIME",
+    help="Images taken (or else uploaded) from 2026-05-31 or 2026-05-31T09:30:00Z on.",
+)
+@click.option("--until", type=_MOMENT, metavar="TIME", help="... and before this.")
 @click.option("--format", "output_format", type=click.Choice(sorted(FORMATS)), default="table", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many.  [table: 50; others: all]")
 @click.option("--local", is_flag=True, help="Search in the stand-ins that run on this machine.")
@@ -53,7 +61,11 @@ def search(**given: Any) -> int:
     if given["local"]:
         with local_services(Needed.EVERYTHING_RUNNING, console=stderr_console()) as services:
             endpoints = services.over(endpoints)
-    hits = open_search(endpoints).search(_query(given))
+    try:
+        query = _query(given)
+    except InputError as error:
+        raise click.UsageError(str(error)) from error
+    hits = open_search(endpoints).search(query)
     FORMATS[given["output_format"]](hits, given["limit"])
     return 0
 
@@ -75,7 +87,10 @@ def _query(given: dict[str, Any]) -> LabelQuery:
 
 
 def _utc(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds") + "Z"
+    if moment is None:
+        return None
+    in_utc = moment.astimezone(UTC) if moment.tzinfo else moment
+    return in_utc.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _geometry(path: Path) -> dict[str, Any]:
@@ -87,4 +102,6 @@ def _geometry(path: Path) -> dict[str, Any]:
         geometry: dict[str, Any] = found["geometry"] if found["type"] == "Feature" else found
     except (ValueError, KeyError, TypeError) as error:
         raise click.UsageError(f"--area {path}: expected one polygon as GeoJSON: {error!r}") from error
+    if not isinstance(geometry, dict):
+        raise GeometryError(f"--area {path}: it holds no polygon")
     return geometry

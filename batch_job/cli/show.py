@@ -12,7 +12,7 @@ from batch_job.cli.display import stderr_console
 from batch_job.cli.options import endpoint_options
 from batch_job.cli.sources import S3_SCHEME, file_source, split_s3
 from batch_job.cli.stand_ins import Needed, local_services
-from batch_job.errors import SettingsError
+from batch_job.errors import ChangedError, SettingsError
 from batch_job.imagery.draw import draw
 from batch_job.imagery.picture import open_picture
 from batch_job.settings import Stretch
@@ -63,7 +63,10 @@ def show(**given: Any) -> int:
     image = _image(given["image"])
     labels = _from_file(given["geojson"], image) if given["geojson"] else _from_index(endpoints, image)
     labels = [label for label in labels if label.confidence >= given["min_confidence"]]
-    png = picture_of(image, labels, endpoints)
+    try:
+        png = picture_of(image, labels, endpoints)
+    except ChangedError as error:
+        raise click.UsageError(f"{image.uri}: no such object") from error
     try:
         given["out"].write_bytes(png)
     except OSError as error:
