@@ -1,5 +1,6 @@
 """What a run was asked for, checked."""
 
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -58,6 +59,9 @@ def settings_of(given: Mapping[str, Any], *, detector: str | None = None) -> Pip
     options = {name: given[name] for name in _SETTINGS if given[name] not in (None, ())}
     if detector is not None:
         options.setdefault("detector", detector)
+    if str(Path.cwd()) not in sys.path:
+        # hooks stand where the person stands, as for other commands that import a user's code
+        sys.path.insert(0, str(Path.cwd()))
     return PipelineSettings.load(**options)
 
 
