@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_job.errors import ErrorCode
@@ -190,6 +190,7 @@ def listed(entry: LedgerEntry) -> set[LabelSet]:
     return live | {LabelSet(labels.epoch, labels.count) for labels in entry.superseded}
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([*AT_ANY_TIME, *WHILE_HELD]), times, st.integers(min_value=1, max_value=5)),
@@ -213,6 +214,7 @@ def test_every_walk_keeps_the_laws(path: list[tuple[str, int, int]]) -> None:
         assert LedgerEntry.from_source(entry.to_source()) == entry
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=3 * FORGET_AFTER_MS))
 def test_labels_are_forgotten_only_when_no_request_can_arrive(age_ms: int) -> None:
     entry = replace(INDEXED, superseded=(SupersededSet(5, 2, NOW_MS),))

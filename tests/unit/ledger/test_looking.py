@@ -1,6 +1,6 @@
 """What stands in the bucket, and which images a key is about."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_job.adapters.memory import MemoryObjectStore
@@ -36,6 +36,7 @@ def test_a_listing_is_read_no_further_than_the_last_possible_side_file() -> None
     assert store.left == 2
 
 
+@settings(deadline=None)
 @given(st.sets(st.sampled_from(sorted({*side_keys("o/a.tif"), "o/a.tiff", "o/a.zip", "o/a.tif.xml"}))))
 def test_exactly_the_side_files_that_stand_there_count(keys: set[str]) -> None:
     store = MemoryObjectStore()
