@@ -130,5 +130,6 @@ def _report(request: Request, *, as_json: bool) -> None:
     chips, calls = summary["chips"], summary["calls"]
     click.echo(f"images  {outcomes or 'none'}")
     click.echo(f"chips   {chips['total']:,}: {chips['blank']:,} blank, {chips['from_archive']:,} from the archive")
-    click.echo(f"calls   {calls['answered']:,} answered, {calls['throttled']:,} throttled")
+    refused = f", {chips['rejected']:,} chips refused by the detector" if chips["rejected"] else ""
+    click.echo(f"calls   {calls['answered']:,} answered, {calls['throttled']:,} throttled{refused}")
     click.echo(f"labels  {summary['labels']:,}")
