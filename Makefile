@@ -2,6 +2,7 @@
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 SEEDS ?= 50000
+FILES ?= 20000
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-stop test soak lint types lock bench-setup bench clean
@@ -31,9 +32,10 @@ lint: setup   ## ruff and the import contracts
 types: setup   ## mypy, strict
 	$(BIN)/mypy
 
-soak: setup   ## what takes too long for every run: many schedules of the ledger, rule variants
+soak: setup   ## what takes too long for every run: many schedules of the ledger, rule variants, damaged images
 	$(BIN)/python -m tests.schedule.soak --seeds $(SEEDS)
 	$(BIN)/python -m tests.schedule.soak --variants
+	$(BIN)/python -m tests.fuzz.images --files $(FILES)
 
 lock: setup   ## resolve the dependencies anew; names no registry
 	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \

@@ -1,0 +1,95 @@
+import struct
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fuzz.images import Worker, run
+from tests.fuzz.mutations import MUTATIONS, damage
+from tests.fuzz.originals import originals
+from tests.fuzz.visit import MOST_CHIPS, Kind
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
+    pytest.mark.skipif(sys.platform != "linux", reason="bounds and peaks of memory are Linux's"),
+]
+
+A_FEW = range(20)
+HEIGHT_TAG = 257
+LONG = 4
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[str, bytes]:
+    return originals()
+
+
+@pytest.fixture(scope="module")
+def worker(files: dict[str, bytes]) -> Iterator[Worker]:
+    made = Worker(files["png"])
+    yield made
+    made.stop()
+
+
+def with_height(tiff: bytes, rows: int) -> bytes:
+    """Claim another height in a little-endian TIFF's first directory."""
+    [start] = struct.unpack_from("<I", tiff, 4)
+    [entries] = struct.unpack_from("<H", tiff, start)
+    places = [start + 2 + 12 * n for n in range(entries)]
+    [at] = [place for place in places if struct.unpack_from("<H", tiff, place)[0] == HEIGHT_TAG]
+    return tiff[:at] + struct.pack("<HHII", HEIGHT_TAG, LONG, 1, rows) + tiff[at + 12 :]
+
+
+def with_part_height(jp2: bytes, rows: int) -> bytes:
+    """Claim another height of the pieces (YTsiz) in a JPEG 2000 codestream."""
+    at = jp2.find(b"\xff\x4f\xff\x51") + 28
+    return jp2[:at] + struct.pack(">I", rows) + jp2[at + 4 :]
+
+
+def test_damaged_images_end_as_chips_or_as_input_errors(files: dict[str, bytes]) -> None:
+    endings = dict(run(A_FEW, files, workers=2))
+    assert set(endings) == set(A_FEW)
+    assert not {seed: ending for seed, ending in endings.items() if not ending.kind.is_fine}
+
+
+def test_every_original_passes_whole_but_complex_numbers(files: dict[str, bytes], worker: Worker) -> None:
+    endings = {name: worker.visit(body) for name, body in files.items()}
+    assert [name for name, ending in endings.items() if ending.kind is not Kind.CHIPS] == ["complex"]
+    assert endings["complex"].what == "unsupported"
+
+
+def test_a_seed_always_gives_the_same_file(files: dict[str, bytes]) -> None:
+    assert [damage(seed, files) for seed in A_FEW] == [damage(seed, files) for seed in A_FEW]
+
+
+def test_every_kind_of_damage_happens(files: dict[str, bytes]) -> None:
+    stories = " ".join(damage(seed, files).story for seed in range(100))
+    assert not [mutation.__name__ for mutation in MUTATIONS if mutation.__name__ not in stories]
+
+
+def test_a_tiff_that_claims_two_thousand_million_rows_is_refused_at_once(
+    files: dict[str, bytes], worker: Worker
+) -> None:
+    ending = worker.visit(with_height(files["cmyk"], 2**31 - 1))
+    assert (ending.kind, ending.what) == (Kind.REFUSED, "unreadable")
+
+
+def test_a_jpeg_2000_whose_pieces_are_larger_than_memory_is_too_large(files: dict[str, bytes], worker: Worker) -> None:
+    ending = worker.visit(with_part_height(files["jp2"], 2**31 - 1))
+    assert (ending.kind, ending.what) == (Kind.REFUSED, "too_large")
+
+
+def test_a_crash_and_a_hang_are_endings_and_the_next_file_has_a_new_process(files: dict[str, bytes]) -> None:
+    worker = Worker(files["png"])
+    try:
+        assert worker.visit(files["png"], timeout_s=0).kind is Kind.HANG
+        worker._process.kill()
+        assert worker.visit(files["png"]).kind is Kind.CRASH
+        assert worker.visit(files["png"]).kind is Kind.CHIPS
+    finally:
+        worker.stop()
+
+
+def test_an_image_without_data_is_left_after_enough_chips(files: dict[str, bytes], worker: Worker) -> None:
+    ending = worker.visit(with_height(files["one-bit"], 2_000_000))
+    assert (ending.kind, ending.what) == (Kind.CHIPS, f"enough after {MOST_CHIPS} chips")
