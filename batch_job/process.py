@@ -1,11 +1,12 @@
 """One image through the stages: cut, encode, ask, dechip, merge, place, document."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,9 +157,10 @@ class _Visit:
         self._pipeline.progress.add(Count.CHIPS, count(record.grid))
         self._pipeline.progress.add(Count.BLANK, findings.blank)
         self._pipeline.progress.add(Count.KEPT, findings.sent)
-        missing = [window for window in windows(record.grid) if window not in findings.known]
-        if missing:
-            self._ask(missing, findings)
+        # never all at once: a broken header of a few bytes can ask for a thousand million chips
+        missing = (window for window in windows(record.grid) if window not in findings.known)
+        if (first := next(missing, None)) is not None:
+            self._ask(chain([first], missing), findings)
         return record, findings
 
     def _record(self) -> ImageRecord:
@@ -175,7 +177,7 @@ class _Visit:
             archive.write_record(image, version, record)
         return record
 
-    def _ask(self, missing: list[Window], findings: _Findings) -> None:
+    def _ask(self, missing: Iterable[Window], findings: _Findings) -> None:
         """Have the detector look; what it said is archived whatever happens on the way."""
         writer = self._writer()
         answers = self._pipeline.detector.detect(self._chips(missing, findings, writer), keep=self._keeper.keep)
@@ -194,7 +196,7 @@ class _Visit:
         work, on_part = self._work, self._keeper.part_archived
         return self._pipeline.archive.writer(work.image, work.version, epoch=work.epoch, on_part=on_part)
 
-    def _chips(self, missing: list[Window], findings: _Findings, writer: PartWriter | None) -> Iterator[Chip]:
+    def _chips(self, missing: Iterable[Window], findings: _Findings, writer: PartWriter | None) -> Iterator[Chip]:
         """Yield the chips with something to see, one at a time; the blank ones are written down."""
         settings = self._pipeline.settings
         for window, rgb, valid in self._picture.read(missing):

@@ -21,7 +21,7 @@ MAX_SCANLINE_PIXELS = 400_000_000
 can claim 65,535² pixels, and hours of decoding."""
 
 MAX_BLOCK_BYTES = 256 * 1024**2
-"""A TIFF's block is decoded at once; a COG's has 1–4 MB."""
+"""A block is decoded at once, and may be larger than its image; a COG's has 1–4 MB."""
 
 MAX_BANDS = 1024
 """Hyperspectral sensors have about 450."""
@@ -93,8 +93,8 @@ def check_size(image: ImageRef, dataset: Any, head: bytes) -> None:
     """
     if dataset.count > MAX_BANDS:
         raise TooLargeError(f"{image.uri}: {dataset.count} bands; at most {MAX_BANDS} are read")
+    _check_blocks(image, dataset)
     if dataset.driver == "GTiff":
-        _check_blocks(image, dataset)
         return
     width, height = dataset.width, dataset.height
     if dataset.driver == "JP2OpenJPEG":
