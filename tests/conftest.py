@@ -1,5 +1,6 @@
 """Real servers for the tests that need them: each starts once a session, when the first test asks for it."""
 
+import os
 import signal
 import uuid
 from collections.abc import Iterator
@@ -8,11 +9,17 @@ from pathlib import Path
 import boto3
 import pytest
 from botocore.client import BaseClient
+from hypothesis import settings
 
 from local.emulator import EMULATOR, KEY, REGION
 from local.opensearch import OPENSEARCH
 from local.recipes import Recipe
 from local.servers import REKOGNITION, Servers
+
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+"""`make test` tries the same examples every time; `make soak` explores."""
 
 
 def pytest_configure() -> None:
