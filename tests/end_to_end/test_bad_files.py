@@ -1,11 +1,12 @@
 """Bad files: a clear outcome for each, and the good ones beside them unharmed."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.files import CAR, FAILED, READ, WITHOUT_A_CAR, good, one_colour_tiff
+from tests.end_to_end.files import CAR, FAILED, READ, WITHOUT_A_CAR, good, one_colour_tiff, picture, pillow, vrt
 from tests.end_to_end.user import Done, World, Written, ended, imagery_backfill, start
 
 IN_ALL = len(READ) + len(WITHOUT_A_CAR) + len(FAILED)
@@ -82,6 +83,39 @@ def test_the_run_ends_with_65_and_counts_every_image_once(to_file):
     assert to_file.done.images == {"indexed": IN_ALL - len(FAILED), "failed": len(FAILED)}
     codes = [code for _, code, _ in FAILED.values()]
     assert to_file.done.summary["errors"] == {code: codes.count(code) for code in set(codes)}
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 50), (79, 300), (400, 30)])
+def test_an_image_under_80_px_is_padded_for_the_detector_and_its_object_stays_within(
+    tmp_path, rekognition_url, width, height
+):
+    at_the_corner = (width - 20.0, height - 12.0, float(width), float(height))
+    (tmp_path / "small.png").write_bytes(pillow(picture(width=width, height=height, cars=(at_the_corner,)), "PNG"))
+    path = tmp_path / "found.geojson"
+    done = imagery_backfill(
+        *("run", tmp_path / "small.png", "--to", path, "--detector", f"rekognition@{rekognition_url}"), "--json"
+    )
+    assert (done.exit_code, done.summary["chips"]["rejected"]) == (0, 0)
+    [car] = Written.read(path).objects("small.png")
+    box = (car.box.min_col, car.box.min_row, car.box.max_col, car.box.max_row)
+    assert box == pytest.approx(at_the_corner, abs=1)
+    assert car.box.max_col <= width
+    assert car.box.max_row <= height
+
+
+def test_a_vrt_is_refused_by_its_own_name_too_and_what_it_points_at_is_not_opened(tmp_path, rekognition_url):
+    (tmp_path / "secret.tif").write_bytes(good())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.2)
+        port = listener.getsockname()[1]
+        for name, source in (("f.vrt", tmp_path / "secret.tif"), ("u.vrt", f"/vsicurl/http://127.0.0.1:{port}/x.tif")):
+            (tmp_path / name).write_bytes(vrt(str(source)))
+        path = tmp_path / "found.geojson"
+        files = (tmp_path / "f.vrt", tmp_path / "u.vrt")
+        done = imagery_backfill("run", *files, "--to", path, "--detector", f"rekognition@{rekognition_url}", "--json")
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    assert (done.exit_code, done.summary["errors"], done.calls) == (65, {"unsupported": 2}, 0)
 
 
 def test_an_image_of_another_planet_has_no_place_on_this_one(to_file):

@@ -75,11 +75,14 @@ def imagery_backfill(*arguments: Any, env: Mapping[str, str] | None = None) -> D
     return Done(code or 0, *texts)
 
 
+def command_line(*arguments: Any) -> list[str]:
+    return [sys.executable, "-m", "batch_job.cli", *(str(one) for one in arguments)]
+
+
 def start(*arguments: Any, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> "subprocess.Popen[str]":
     """Start the command as a process of its own."""
-    argv = [sys.executable, "-m", "batch_job.cli", *(str(one) for one in arguments)]
     return subprocess.Popen(
-        argv,
+        command_line(*arguments),
         env=environment(env),
         cwd=cwd,
         text=True,
