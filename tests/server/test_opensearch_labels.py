@@ -212,7 +212,9 @@ def test_a_geometry_the_server_would_work_on_for_minutes_is_left_out(index, stor
     with capture_logs() as logs:
         index.write([label(0), label(1, geometry=endless)], until_ms=LATER_MS)
     assert stored() == {0: label(0), 1: label(1, geometry=None)}
-    assert [line["event"] for line in logs] == ["index.geometry_refused"]
+    (line,) = logs
+    assert line["event"] == "index.geometry_refused"
+    assert line["error"].endswith("bytes are too many to index")
 
 
 def test_a_single_label_too_large_for_the_server_loses_its_geometry(proxy, faulty, stored):
@@ -228,6 +230,14 @@ def test_without_the_index_the_message_names_the_cure(client, clock):
     with pytest.raises(SetUpError, match=r"no such index \[test-nowhere-labels\].*set-up"):
         nowhere.delete(HARBOUR, LabelSet(epoch=1, count=1))
     assert not client.indices.exists(index="test-nowhere-labels")
+
+
+def test_an_index_with_guessed_fields_under_the_name_of_the_alias_is_not_written_to(client, index_prefix, clock):
+    names = IndexNames(index_prefix)
+    client.indices.create(index=names.labels)
+    with pytest.raises(SetUpError, match="is not an alias"):
+        OpenSearchLabelIndex(client, names, clock).write([label(0)], until_ms=LATER_MS)
+    client.indices.delete(index=names.labels)
 
 
 def test_an_index_older_than_this_code_is_no_fault_of_the_image(client, names, index, clock):

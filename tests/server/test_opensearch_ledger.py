@@ -159,6 +159,14 @@ def test_without_the_indices_the_message_names_the_cure(client):
     assert not client.indices.exists(index="test-nowhere-images"), "a write must never make an index"
 
 
+def test_an_index_with_guessed_fields_under_the_name_of_the_alias_is_not_written_to(client, index_prefix):
+    names = IndexNames(index_prefix)
+    client.indices.create(index=names.images)
+    with pytest.raises(SetUpError, match="is not an alias"):
+        OpenSearchLedger(client, names).put(entry(), over=None)
+    client.indices.delete(index=names.images)
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_a_busy_or_broken_server_is_unavailable_and_asked_once(proxy, faulty, status):
     proxy.fail_next(2, status=status)

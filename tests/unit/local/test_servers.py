@@ -171,10 +171,12 @@ def test_the_server_of_somebody_else_is_not_taken_for_ours(tmp_path):
         thread.start()
         port = foreign.server_address[1]
         code = f"import time; open('port', 'w').write('127.0.0.1:{port}\\n'); time.sleep(60)"
-        with pytest.raises(SetUpError, match="not ready"), Servers((recipe(code=code, within_s=1.0),), tmp_path):
-            pass
-        foreign.shutdown()
-        thread.join()
+        try:
+            with pytest.raises(SetUpError, match="not ready"), Servers((recipe(code=code, within_s=1.0),), tmp_path):
+                pass
+        finally:
+            foreign.shutdown()
+            thread.join()
 
 
 def test_one_that_does_not_listen_to_sigterm_is_killed(tmp_path, monkeypatch):
