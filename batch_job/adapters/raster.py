@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.session import DummySession
@@ -156,7 +157,8 @@ def _as_ours(image: ImageRef, file: RangedObject) -> Iterator[None]:
         yield
     except BackfillError:
         raise
-    except (RasterioError, ValueError, OSError, MemoryError) as error:
+    # GDAL may open a file and complain of it (broken EXIF, GeoTIFF keys): rasterio lets that through as it is
+    except (RasterioError, CPLE_BaseError, ValueError, OSError, MemoryError) as error:
         if file.error is not None:
             raise file.error from error
         reason = str(error.__cause__ or error).removeprefix(f"{image.id}, ")

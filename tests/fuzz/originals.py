@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import rasterio
 from numpy.typing import NDArray
 from PIL import Image
 from rasterio.control import GroundControlPoint
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
 from rasterio.rpc import RPC
 
@@ -40,9 +42,10 @@ _SCENES = {
 
 def originals() -> dict[str, bytes]:
     """Make them all, by name."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
         drawn = {name: make(scene, Path(folder)).image.read_bytes() for name, scene in _SCENES.items()}
-    return {**drawn, **dict(_by_gdal()), **dict(_by_pillow())}
+        return {**drawn, **dict(_by_gdal()), **dict(_by_pillow())}
 
 
 def _by_gdal() -> Iterator[tuple[str, bytes]]:

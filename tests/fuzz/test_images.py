@@ -9,10 +9,7 @@ from tests.fuzz.mutations import MUTATIONS, damage
 from tests.fuzz.originals import originals
 from tests.fuzz.visit import MOST_CHIPS, Kind
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning"),
-    pytest.mark.skipif(sys.platform != "linux", reason="bounds and peaks of memory are Linux's"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bounds and peaks of memory are Linux's")
 
 A_FEW = range(20)
 HEIGHT_TAG = 257
@@ -77,6 +74,14 @@ def test_a_tiff_that_claims_two_thousand_million_rows_is_refused_at_once(
 def test_a_jpeg_2000_whose_pieces_are_larger_than_memory_is_too_large(files: dict[str, bytes], worker: Worker) -> None:
     ending = worker.visit(with_part_height(files["jp2"], 2**31 - 1))
     assert (ending.kind, ending.what) == (Kind.REFUSED, "too_large")
+
+
+def test_an_image_whose_exif_gdal_complains_of_is_refused(files: dict[str, bytes], worker: Worker) -> None:
+    body = files["jpeg-exif"]
+    start = body.index(b"Exif\0\0") + len(b"Exif\0\0")
+    beyond_its_end = struct.pack("<I" if body[start : start + 2] == b"II" else ">I", 2**25)
+    ending = worker.visit(body[: start + 4] + beyond_its_end + body[start + 8 :])
+    assert (ending.kind, ending.what) == (Kind.REFUSED, "unreadable")
 
 
 def test_a_crash_and_a_hang_are_endings_and_the_next_file_has_a_new_process(files: dict[str, bytes]) -> None:
