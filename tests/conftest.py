@@ -24,7 +24,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 def pytest_configure() -> None:
     """End the session in order, servers included, when somebody ends it by SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _serving(recipe: Recipe, folder: Path) -> Iterator[str]:
