@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -19,6 +20,12 @@ STOP_COMMAND = "make demo-stop"
 def path(folder: Path, name: str) -> Path:
     """Say where a server is recorded."""
     return folder / f"{name}.json"
+
+
+def forget(folder: Path, name: str) -> None:
+    """Remove a stopped server's record and data; its output stays."""
+    path(folder, name).unlink(missing_ok=True)
+    shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def output(folder: Path, name: str) -> Path:
@@ -56,7 +63,7 @@ def stop_left_over(state_folder: Path = STATE_FOLDER) -> list[Running]:
     with processes.signals_held():
         stopped = processes.stop(left_over(state_folder))
         for running in stopped:
-            path(state_folder, running.name).unlink(missing_ok=True)
+            forget(state_folder, running.name)
     return stopped
 
 

@@ -184,8 +184,7 @@ class Servers:
             processes.stop(one.running for one in started)
             for one in started:
                 one.process.wait(processes.STOP_S)
-                shutil.rmtree(self._folder / one.recipe.name, ignore_errors=True)
-                records.path(self._folder, one.recipe.name).unlink(missing_ok=True)
+                records.forget(self._folder, one.recipe.name)
         self._started.clear()
 
 

@@ -193,6 +193,7 @@ def test_kept_servers_stay_until_they_are_stopped(tmp_path):
     assert exists(running.pid)
     assert stop_left_over(tmp_path) == [running]
     assert not is_alive(running)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "one.log"]
     assert stop_left_over(tmp_path) == []
 
 
