@@ -54,8 +54,7 @@ def clean(geometry: BaseGeometry) -> BaseGeometry | None:
     kept = [orient(part) for part in parts[_has_extent(parts)]]
     if not kept:
         return None
-    # grid cells times their size leave digits behind the last
-    return shapely.transform(kept[0] if len(kept) == 1 else shapely.MultiPolygon(kept), _rounded)
+    return kept[0] if len(kept) == 1 else shapely.MultiPolygon(kept)
 
 
 def to_footprints(geometries: Sequence[BaseGeometry | None] | Geometries) -> list[Footprint | None]:
@@ -99,7 +98,3 @@ def _keeps_shape(rings: Floats) -> Flags:
 def _has_extent(polygons: Geometries) -> Flags:
     bounds = shapely.bounds(polygons).reshape(-1, 4)
     return np.asarray((bounds[:, 2:] - bounds[:, :2] >= MIN_EXTENT_DEG).all(axis=1))
-
-
-def _rounded(coordinates: Floats) -> Floats:
-    return coordinates.round(DECIMALS)

@@ -22,7 +22,7 @@ GSD_SPAN_PX = 10.0
 
 
 def areas_m2(outlines: Outlines, inside: tuple[Floats, Floats]) -> Floats:
-    """Give the area of each ring, (n,), by its samples, between which edges are straight to far below a pixel.
+    """Give the area of each ring, (n,), its edges being straight in longitude and latitude between its samples.
 
     Args:
         outlines: n rings.
@@ -32,8 +32,10 @@ def areas_m2(outlines: Outlines, inside: tuple[Floats, Floats]) -> Floats:
     # the last step of a ring around a pole ends a whole turn on
     onward = np.roll(east, -1, axis=1)
     onward[:, -1] += 360 * METRES_PER_DEG * outlines.turns
-    base = _base_lines(outlines, inside)[:, None]
-    heights = (north + np.roll(north, -1, axis=1)) / 2 - base
+    following = np.roll(outlines.lats, -1, axis=1)
+    _, north_amid = _on_equal_area(np.zeros_like(following), (outlines.lats + following) / 2)
+    # Simpson's rule: such an edge is no straight line on the map, which tells on maps of half a continent
+    heights = (north + 4 * north_amid + np.roll(north, -1, axis=1)) / 6 - _base_lines(outlines, inside)[:, None]
     return np.asarray(np.abs(((onward - east) * heights).sum(axis=1)))
 
 

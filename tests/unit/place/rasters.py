@@ -7,6 +7,7 @@ import numpy as np
 import rasterio
 import shapely
 from affine import Affine
+from hypothesis import assume
 from hypothesis import strategies as st
 from pyproj import Transformer
 
@@ -130,7 +131,9 @@ def placed_rasters(draw: st.DrawFn) -> RasterFacts:
     anchor_col, anchor_row = draw(st.sampled_from((0.0, 0.5, 0.3, 1.0))), draw(st.sampled_from((0.0, 0.5, 1.0)))
     x, y = _anchor(draw, crs)
     off_x, off_y = linear @ (anchor_col * width, anchor_row * height)
-    return affine(crs, Affine.translation(x - off_x, y - off_y) @ linear, width=width, height=height)
+    transform = Affine.translation(x - off_x, y - off_y) @ linear
+    assume(transform != Affine.identity())  # which means that there is none
+    return affine(crs, transform, width=width, height=height)
 
 
 def _anchor(draw: st.DrawFn, crs: str) -> tuple[float, float]:

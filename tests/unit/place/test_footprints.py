@@ -227,6 +227,17 @@ def test_a_large_part_of_the_world_across_180_is_two_rectangles(west: int, width
     assert shape(footprint).area == pytest.approx(width * 80)
 
 
+@pytest.mark.parametrize(("crs", "pole"), [("EPSG:3413", 90), ("EPSG:3031", -90)])
+@pytest.mark.parametrize("mirrored", [-1, 1])
+def test_a_pole_inside_an_image_is_inside_its_footprint(crs: str, pole: int, mirrored: int) -> None:
+    facts = affine(crs, Affine(100, 0, -30_000, 0, 100 * mirrored, -35_000 * mirrored))
+    footprint = place_image(facts, NoGround()).footprint
+    assert_sound(footprint)
+    held = shape(footprint)
+    assert shapely.intersects_xy(held, [0, 180, -90, 90], [pole, pole, pole * 0.999, pole * 0.999]).all()
+    assert not shapely.intersects_xy(held, [0, 180], [0, -pole]).any()
+
+
 def test_a_hemisphere_and_more_around_a_pole_is_sound() -> None:
     facts = affine("EPSG:6931", Affine(18_000, 0, -9_000_000, 0, -22_500, 9_000_000))
     footprint = place_image(facts, NoGround()).footprint

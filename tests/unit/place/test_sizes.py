@@ -27,6 +27,7 @@ def test_areas_are_those_of_geodesic_polygons(facts: RasterFacts) -> None:
     outlines = next(iter(trace(ring[None], ground)))
     dense = ring[:, None] + (np.roll(ring, -1, axis=0) - ring)[:, None] * (np.arange(500) / 500)[:, None]
     lons, lats = ground.to_lonlat(cols=dense[..., 0].ravel(), rows=dense[..., 1].ravel())
+    assume(np.abs(lats).max() < 89)  # geodesics over a pole are no edges of a map of longitudes and latitudes
     expected, _ = GEOD.geometry_area_perimeter(shapely.Polygon(np.column_stack([lons, lats])))
     assert areas_m2(outlines, middle)[0] == pytest.approx(abs(expected), rel=1e-3)
 
@@ -39,14 +40,34 @@ def test_areas_are_those_of_geodesic_polygons(facts: RasterFacts) -> None:
         ("EPSG:4326", Affine(0.18, 0, 90, 0, -0.18, 90), WORLD_M2 / 2),
         ("EPSG:6931", Affine(18_000, 0, -9_000_000, 0, -18_000, 9_000_000), 18_000_000.0**2),
         ("EPSG:6932", Affine(1_000, 0, -300_000, 0, -1_000, 400_000), 1_000_000.0**2),
+        ("EPSG:6932", Affine(1_000, 0, -300_000, 0, 1_000, -600_000), 1_000_000.0**2),
         ("EPSG:6931", Affine(1, 0, 100, 0, -1, 1100), 1_000.0**2),
     ],
-    ids=["world", "world-from-0", "half-a-world", "more-than-a-hemisphere", "south-pole-inside", "100-m-from-a-pole"],
+    ids=[
+        "world",
+        "world-from-0",
+        "half-a-world",
+        "more-than-a-hemisphere",
+        "south-pole-inside",
+        "mirrored",
+        "100-m-from-a-pole",
+    ],
 )
 def test_areas_hold_for_the_world_and_at_its_ends(crs: str, transform: Affine, expected: float) -> None:
     facts = affine(crs, transform, width=1000, height=1000)
     (feature,) = place_features([boat(0, 0, 1000, 1000)], facts, NoGround())
     assert feature.area_m2 == pytest.approx(expected, rel=1e-4)
+
+
+def test_areas_of_long_slanting_strips_hold() -> None:
+    # 20 degrees of longitude by 40 of latitude, a degree wide, in one straight piece
+    facts = affine("EPSG:4326", Affine(0.01, 0.02, 0, 0, -0.04, 70), width=100, height=1000)
+    (feature,) = place_features([boat(0, 0, 100, 1000)], facts, NoGround())
+    # every parallel crosses it on a degree, so it is 1/360 of the zone from 30 to 70
+    more, _ = GEOD.polygon_area_perimeter(np.arange(0, 360, 0.01), [30] * 36_000)
+    rest, _ = GEOD.polygon_area_perimeter(np.arange(0, 360, 0.01), [70] * 36_000)
+    expected = (more - rest) / 360
+    assert feature.area_m2 == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_longer_side_is_measured_on_the_ground() -> None:
