@@ -48,6 +48,19 @@ def test_png_keeps_every_pixel():
     assert (chip.frame.content_width, chip.frame.content_height) == (120, 90)
 
 
+@pytest.mark.parametrize("order", ["C", "F", "transposed", "interleaved"])
+def test_pixels_in_any_order_in_memory_are_encoded_alike(order: str):
+    rgb = noise(120, 90)
+    stored = {
+        "C": rgb,
+        "F": np.asfortranarray(rgb),
+        "transposed": rgb.transpose(0, 2, 1).copy().transpose(0, 2, 1),
+        "interleaved": rgb.transpose(1, 2, 0).copy().transpose(2, 0, 1),
+    }[order]
+    for encoding in Encoding:
+        assert encoded(stored, encoding=encoding)[0].body == encoded(rgb, encoding=encoding)[0].body
+
+
 def test_jpeg_is_near_what_went_in():
     rgb = smooth(200, 100)
     _, seen = encoded(rgb)
