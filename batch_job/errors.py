@@ -4,6 +4,7 @@
   + TransientError                 the same input may succeed later: retry it            exit 75
     - ThrottledError               a service keeps asking us to slow down
     - UnavailableError             a service cannot be reached, or answers 5xx
+    - DetectorDownError            the detector kept refusing, although it was asked patiently
     - ChangedError                 the object is no longer the version that we claimed
     - LeaseLostError               another worker holds the image now
     - ConflictError                a compare-and-set write lost
@@ -55,6 +56,10 @@ class ThrottledError(TransientError):
 
 class UnavailableError(TransientError):
     """A service cannot be reached, or answers with its own failure."""
+
+
+class DetectorDownError(TransientError):
+    """The detector kept refusing, although it was asked patiently; other images would fare the same for now."""
 
 
 class ChangedError(TransientError):

@@ -157,7 +157,7 @@ class Detector(Protocol):
         further call is started, the answers under way are still yielded, and then that error passes on.
 
         Raises:
-            ThrottledError, UnavailableError: the service kept refusing; the answers got were yielded.
+            DetectorDownError: the service kept refusing; the answers got were yielded.
             AccessError: nobody may call it; stop.
         """
         ...

@@ -2,11 +2,17 @@
 
 import threading
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from batch_job.ports import Count
 from batch_job.values.work import Failed, Indexed, Outcome, Removed, Skipped
+
+
+_OF_A_VISIT = (Count.CHIPS, Count.BLANK, Count.KEPT, Count.LABELS)
+"""Counted again when an image is visited again."""
 
 
 @dataclass(slots=True)
@@ -31,6 +37,17 @@ class Tally:
         """Note the time that a stage took."""
         with self._lock:
             self.seconds[stage] += seconds
+
+    @contextmanager
+    def visit(self) -> Iterator[None]:
+        """Count an image's chips and labels only if the visit succeeds; its calls are made either way."""
+        before = {count: self.counts[count] for count in _OF_A_VISIT}
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self.counts.update({count: before[count] - self.counts[count] for count in _OF_A_VISIT})
+            raise
 
     def ended(self, outcome: Outcome) -> None:
         """Count an image's outcome."""

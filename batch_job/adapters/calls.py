@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from batch_job.errors import ThrottledError, UnavailableError
+from batch_job.errors import DetectorDownError, ThrottledError, UnavailableError
 from batch_job.ports import Count, Keep, Progress
 from batch_job.values.answers import Answer, ChipRejected
 from batch_job.values.spaces import Chip
@@ -206,7 +206,7 @@ class _Calls:
         tried.refusals[kind] += 1
         attempts, elapsed_s = tried.refusals.total(), flow.now() - tried.began
         if flow.patience.is_over(tried.refusals, elapsed_s=elapsed_s):
-            error = kind(f"{refused.error}; gave up after {attempts} attempts in {elapsed_s:.0f} s")
+            error = DetectorDownError(f"{refused.error}; gave up after {attempts} attempts in {elapsed_s:.0f} s")
             error.__cause__ = refused.error
             self._fail(error)
         elif self._failure is None:

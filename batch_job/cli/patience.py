@@ -8,7 +8,14 @@ from collections.abc import Callable
 import structlog
 from rich.console import Console
 
-from batch_job.errors import BackfillError, DeploymentError, DiskFullError, OutOfBudgetError, TransientError
+from batch_job.errors import (
+    BackfillError,
+    DeploymentError,
+    DetectorDownError,
+    DiskFullError,
+    OutOfBudgetError,
+    TransientError,
+)
 from batch_job.tally import Tally
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Failed, Outcome, Skipped
@@ -20,6 +27,8 @@ TRIES = 4
 """Visits of one image before it is left for a later run."""
 FIRST_WAIT_S = 0.5
 """Doubled each time, with jitter: a server that restarts gets about four seconds."""
+STOPS = (DeploymentError, OutOfBudgetError, DiskFullError, DetectorDownError)
+"""Every other image would end the same way, and the last one has been patient already."""
 LEFT_IN_A_ROW = 3
 """So many images left one after the other are no matter of the images: a service is down, stop."""
 
@@ -36,12 +45,12 @@ class Patience:
         """Visit an image until there is an outcome, or leave it for later.
 
         Raises:
-            DeploymentError, OutOfBudgetError, DiskFullError: every other image would end the same way.
+            BackfillError: one of STOPS.
             Exception: several images in a row had to be left.
         """
         try:
             outcome = self._outcome(image, reconcile)
-        except (DeploymentError, OutOfBudgetError, DiskFullError):
+        except STOPS:
             self._tally.left()
             raise
         except Exception as error:
@@ -71,12 +80,16 @@ class Patience:
     def _outcome(self, image: ImageRef, reconcile: Callable[[ImageRef], Outcome]) -> Outcome:
         for attempt in range(1, TRIES):
             try:
-                return logged(reconcile, image)
-            except (OutOfBudgetError, DiskFullError):
+                return self._visit(image, reconcile)
+            except STOPS:
                 raise
             except TransientError:
                 self._sleep(FIRST_WAIT_S * 2 ** (attempt - 1) * random.uniform(1, 1.5))  # noqa: S311  jitter
-        return logged(reconcile, image)
+        return self._visit(image, reconcile)
+
+    def _visit(self, image: ImageRef, reconcile: Callable[[ImageRef], Outcome]) -> Outcome:
+        with self._tally.visit():
+            return logged(reconcile, image)
 
     def _defect(self, error: Exception) -> str:
         self._defects += 1

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_job.adapters.calls import Attempt, Flow, Pace, Patience, Refused, call_all
-from batch_job.errors import AccessError, LeaseLostError, OutOfBudgetError, ThrottledError, UnavailableError
+from batch_job.errors import (
+    AccessError,
+    DetectorDownError,
+    LeaseLostError,
+    OutOfBudgetError,
+    ThrottledError,
+    UnavailableError,
+)
 from batch_job.ports import Count
 from batch_job.tally import Tally
 from batch_job.values.answers import Answer, ChipRejected, RawAnswer
@@ -241,7 +248,7 @@ def test_when_pulling_fails_the_answers_under_way_are_yielded() -> None:
 def test_a_chip_that_is_always_refused_ends_the_run_after_so_many_attempts(refusal: Exception, attempts: int) -> None:
     script = Script({2: [refusal] * 99})
     answers, error, _, _ = run(script)
-    assert type(error) is type(refusal)
+    assert isinstance(error, DetectorDownError)
     assert f"{refusal}; gave up after {attempts} attempts" in str(error)
     assert error.__cause__ is refusal
     assert script.attempts[2] == attempts
@@ -252,7 +259,8 @@ def test_a_chip_that_is_always_refused_ends_the_run_after_so_many_attempts(refus
 def test_a_chip_is_given_up_after_so_long() -> None:
     script = Script({0: [Refused(ThrottledError("slow down"), wait_s=60)] * 99})
     _, error, clock, _ = run(script, chips=1)
-    assert isinstance(error, ThrottledError)
+    assert isinstance(error, DetectorDownError)
+    assert isinstance(error.__cause__, ThrottledError)
     assert 300 <= clock.now_s < 400
 
 

@@ -6,7 +6,7 @@ import pytest
 from batch_job.adapters import http_detector
 from batch_job.adapters.calls import Flow, Patience
 from batch_job.adapters.http_detector import MAX_RETRY_AFTER_S, HttpDetector
-from batch_job.errors import AccessError, SettingsError, SetUpError, ThrottledError, UnavailableError
+from batch_job.errors import AccessError, DetectorDownError, SettingsError, SetUpError, ThrottledError, UnavailableError
 from batch_job.values.answers import Answer, ChipRejected, RawAnswer
 from batch_job.values.image import ImageRef
 from batch_job.values.spaces import Chip, ChipFrame, Window
@@ -27,6 +27,8 @@ def detect(
     detector = HttpDetector(url, flow=flow)
     try:
         return list(detector.detect(chips or [CHIP], keep=lambda: None))
+    except DetectorDownError as error:
+        raise error.__cause__ or error from None  # what the adapter made of the refusal, before the loop gave up
     finally:
         detector.close()
 

@@ -11,7 +11,7 @@ from batch_job.adapters.aws_errors import REKOGNITION
 from batch_job.adapters.calls import Flow, Patience
 from batch_job.adapters.rekognition import RekognitionDetector, rekognition_client
 from batch_job.detection.answers import parse
-from batch_job.errors import AccessError, InputError, SettingsError, ThrottledError, UnavailableError
+from batch_job.errors import AccessError, DetectorDownError, InputError, SettingsError, ThrottledError, UnavailableError
 from batch_job.values.answers import Answer, ChipRejected, RawAnswer
 from batch_job.values.image import ImageRef
 from batch_job.values.spaces import Chip, ChipFrame, Window
@@ -53,6 +53,8 @@ def detect(url: str, *chips: Chip, calls_in_flight: int = 1) -> list[Answer]:
     detector = RekognitionDetector(client, min_confidence=40.5, flow=flow)
     try:
         return list(detector.detect(chips or [CHIP], keep=lambda: None))
+    except DetectorDownError as error:
+        raise error.__cause__ or error from None  # what the adapter made of the refusal, before the loop gave up
     finally:
         client.close()
 

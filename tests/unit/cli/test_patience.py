@@ -8,11 +8,13 @@ from rich.console import Console
 from batch_job.cli.patience import LEFT_IN_A_ROW, TRIES, Patience
 from batch_job.errors import (
     AccessError,
+    DetectorDownError,
     DiskFullError,
     ErrorCode,
     OutOfBudgetError,
     UnavailableError,
 )
+from batch_job.ports import Count
 from batch_job.tally import Tally
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Failed, Indexed, Removed, Skipped, SkipReason
@@ -73,7 +75,9 @@ def test_one_that_works_starts_the_row_again(door):
         door.visit(Indexed(IMAGE, 0))
 
 
-@pytest.mark.parametrize("error", [AccessError("no"), OutOfBudgetError("spent"), DiskFullError("full")])
+@pytest.mark.parametrize(
+    "error", [AccessError("no"), OutOfBudgetError("spent"), DiskFullError("full"), DetectorDownError("no")]
+)
 def test_what_would_meet_every_image_stops_at_once(door, error):
     with pytest.raises(type(error)):
         door.visit(error)
@@ -106,3 +110,17 @@ def test_a_defect_of_ours_does_not_take_the_neighbours_along(door, capsys):
     assert door.tally.images == {"left": 1, "indexed": 1}
     assert door.patience.exit_code == 70
     assert "a defect of ours" in door.said.getvalue()
+
+
+def test_a_visit_that_is_repeated_counts_its_chips_once_and_its_calls_as_often_as_they_were_made(door):
+    def visit(image):
+        door.tally.add(Count.CHIPS, 5)
+        door.tally.add(Count.BLANK, 2)
+        door.tally.add(Count.ANSWERS, 3)
+        door.tally.add(Count.LABELS, 7)
+        if door.tally.counts[Count.ANSWERS] < 6:
+            raise UnavailableError("the index is away")
+        return Indexed(image, 7)
+
+    door.patience.visit(IMAGE, visit)
+    assert door.tally.counts == {Count.CHIPS: 5, Count.BLANK: 2, Count.ANSWERS: 6, Count.LABELS: 7}
