@@ -10,7 +10,6 @@ from typing import Any
 from batch_job.ports import Count
 from batch_job.values.work import Failed, Indexed, Outcome, Removed, Skipped
 
-
 _OF_A_VISIT = (Count.CHIPS, Count.BLANK, Count.KEPT, Count.LABELS)
 """Counted again when an image is visited again."""
 

@@ -1,6 +1,7 @@
 """How the command line treats images that fail."""
 
 import io
+from collections import Counter
 
 import pytest
 from rich.console import Console
@@ -123,4 +124,4 @@ def test_a_visit_that_is_repeated_counts_its_chips_once_and_its_calls_as_often_a
         return Indexed(image, 7)
 
     door.patience.visit(IMAGE, visit)
-    assert door.tally.counts == {Count.CHIPS: 5, Count.BLANK: 2, Count.ANSWERS: 6, Count.LABELS: 7}
+    assert door.tally.counts == Counter({Count.CHIPS: 5, Count.BLANK: 2, Count.ANSWERS: 6, Count.LABELS: 7})
