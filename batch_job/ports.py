@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batch_job.values.answers import Answer
-from batch_job.values.documents import LabelDocument, LabelSet, LedgerEntry, Seen, StoredEntry
+from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef, ImageVersion
+from batch_job.values.ledger import LabelSet, LedgerEntry, Seen, StoredEntry
 from batch_job.values.objects import ListedObject, ObjectFacts
 from batch_job.values.place import Georeference
 from batch_job.values.query import LabelQuery

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from batch_job.cli.show import picture_of
 from batch_job.search.geojson import image_feature, label_feature
-from batch_job.values.documents import LabelDocument, LedgerEntry
+from batch_job.values.documents import LabelDocument
+from batch_job.values.ledger import LedgerEntry
 from batch_job.values.query import LabelQuery
 from batch_job.values.spaces import Kind, PixelBox
 from batch_job.wiring.endpoints import Credentials, Endpoints

@@ -2,18 +2,9 @@
 
 from typing import Any
 
-from batch_job.values.documents import (
-    ChipCounts,
-    ImageDocument,
-    LabelDocument,
-    LabelSet,
-    Lease,
-    LedgerEntry,
-    State,
-    SupersededSet,
-    TimeSource,
-)
+from batch_job.values.documents import ChipCounts, ImageDocument, LabelDocument, TimeSource
 from batch_job.values.image import ImageRef, ImageVersion, SideFile
+from batch_job.values.ledger import LabelSet, Lease, LedgerEntry, State, SupersededSet
 from batch_job.values.place import Footprint, LonLat
 
 HARBOUR = ImageRef(bucket="imagery", key="harbour/2026_05/Boats-01.tif")

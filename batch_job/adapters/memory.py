@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batch_job.errors import ConflictError, LateError
-from batch_job.values.documents import LabelDocument, LabelSet, LedgerEntry, Seen, StoredEntry, label_id
+from batch_job.values.documents import LabelDocument, label_id
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import LabelSet, LedgerEntry, Seen, StoredEntry
 from batch_job.values.objects import ListedObject, ObjectFacts
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from batch_job.adapters.opensearch import INDEX_IS_MISSING, as_ours, error_for, 
 from batch_job.errors import BackfillError, GeometryError, LateError, UnavailableError
 from batch_job.ports import Clock, LabelIndex
 from batch_job.search.mappings import IndexNames
-from batch_job.values.documents import LabelDocument, LabelSet, label_id
+from batch_job.values.documents import LabelDocument, label_id
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import LabelSet
 
 MAX_BODY_BYTES = 3 * 1024**2
 """The service advises 3 to 5 MiB a bulk; its small instances refuse bodies over 10 MiB."""

@@ -14,8 +14,8 @@ from batch_job.errors import GeometryError, SetUpError
 from batch_job.ports import Ledger
 from batch_job.search.mappings import IndexNames
 from batch_job.search.queries import BY_ID, images_under
-from batch_job.values.documents import LedgerEntry, Seen, StoredEntry
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import LedgerEntry, Seen, StoredEntry
 
 log = structlog.get_logger()
 

@@ -12,7 +12,8 @@ from batch_job.errors import SetUpError
 from batch_job.ports import SearchIndex
 from batch_job.search.mappings import IndexNames
 from batch_job.search.queries import BY_CONFIDENCE, BY_KEY, images_under, to_query
-from batch_job.values.documents import LabelDocument, LedgerEntry
+from batch_job.values.documents import LabelDocument
+from batch_job.values.ledger import LedgerEntry
 from batch_job.values.query import LabelQuery
 
 

@@ -11,8 +11,8 @@ from batch_job.cli.sources import S3_SCHEME, Source, find_sources, listed, split
 from batch_job.cli.stand_ins import ARCHIVE_BUCKET, IMAGERY_BUCKET
 from batch_job.ledger.nightly import forget_dead_labels
 from batch_job.ledger.reconcile import Reconciler, Redo
-from batch_job.values.documents import State
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import State
 from batch_job.wiring.run import Buckets, index_door, make_buckets, open_buckets, upload
 
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from batch_job.errors import ErrorCode
 from batch_job.ledger.visits import Failure, Found, Redo, Worker
-from batch_job.values.documents import ImageDocument, LabelSet, Lease, LedgerEntry, State, SupersededSet
+from batch_job.values.documents import ImageDocument
 from batch_job.values.image import ImageRef, ImageVersion
+from batch_job.values.ledger import LabelSet, Lease, LedgerEntry, State, SupersededSet
 from batch_job.values.work import SkipReason
 
 LABEL_DEADLINE_MS = 60 * 60 * 1000

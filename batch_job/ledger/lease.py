@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batch_job.ledger import generations
 from batch_job.ledger.writes import LedgerWriter
-from batch_job.values.documents import LabelSet, LedgerEntry, StoredEntry
+from batch_job.values.ledger import LabelSet, LedgerEntry, StoredEntry
 
 if TYPE_CHECKING:
     from batch_job.ports import Keeper

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from batch_job.errors import ConflictError, TransientError
 from batch_job.ledger import generations
 from batch_job.ledger.reconcile import Reconciler
-from batch_job.values.documents import State, StoredEntry
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import State, StoredEntry
 from batch_job.values.work import Outcome
 
 

@@ -11,8 +11,9 @@ from batch_job.ledger.looking import look
 from batch_job.ledger.visits import Failure, Found, LedgerSettings, Redo, Worker
 from batch_job.ledger.writes import LedgerWriter
 from batch_job.ports import Clock, LabelIndex, Ledger, ObjectStore, Processing
-from batch_job.values.documents import LabelDocument, LabelSet, LedgerEntry, Seen, State, StoredEntry
+from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef, ImageVersion
+from batch_job.values.ledger import LabelSet, LedgerEntry, Seen, State, StoredEntry
 from batch_job.values.work import Failed, Indexed, Outcome, Processed, Removed, Skipped, SkipReason, Work
 
 __all__ = ["Reconciler", "Redo"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from batch_job.errors import ConflictError, LeaseLostError, UnavailableError
 from batch_job.ledger import generations
 from batch_job.ports import Clock, Ledger, ObjectStore
-from batch_job.values.documents import LabelSet, LedgerEntry, Seen, State, StoredEntry
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import LabelSet, LedgerEntry, Seen, State, StoredEntry
 
 MAX_READING_AGE_MS = 5 * 60 * 1000
 """A machine's clock is trusted so long since the store's last ``Date``."""

@@ -26,8 +26,9 @@ from batch_job.search.mappings import IndexNames
 from batch_job.settings import PipelineSettings
 from batch_job.spend.archive import Archive
 from batch_job.spend.cap import CappedDetector
-from batch_job.values.documents import LabelDocument, LabelSet
+from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import LabelSet
 from batch_job.wiring.endpoints import Endpoints
 
 

@@ -21,8 +21,9 @@ from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.opensearch_search import OpenSearchSearch
 from batch_job.cli import main
 from batch_job.search.mappings import IndexNames
-from batch_job.values.documents import LabelDocument, LedgerEntry
+from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import LedgerEntry
 from batch_job.values.query import LabelQuery
 from local.emulator import KEY, REGION
 from local.truth import LabelledBox, boxes_of

@@ -5,8 +5,9 @@ from itertools import islice
 from typing import TypeVar
 
 from batch_job.errors import GeometryError, LateError, UnavailableError
-from batch_job.values.documents import LabelDocument, LabelSet, LedgerEntry, Seen, StoredEntry
+from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import LabelSet, LedgerEntry, Seen, StoredEntry
 from batch_job.values.objects import ListedObject, ObjectFacts
 from tests.schedule.oracle import Oracle
 from tests.schedule.world import IN_FLIGHT_MS, SECOND_MS, Fault, Task, World

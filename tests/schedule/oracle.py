@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from batch_job.errors import ErrorCode
-from batch_job.values.documents import LabelDocument, LabelSet, LedgerEntry, State
+from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef, ImageVersion, SideFile, side_keys
+from batch_job.values.ledger import LabelSet, LedgerEntry, State
 from batch_job.values.work import Failed, Indexed, Outcome, Removed, Skipped, Work
 from tests.schedule.world import BUCKET, HOUR_MS, SECOND_MS, World
 

@@ -13,7 +13,8 @@ from batch_job.ledger.lease import Hold
 from batch_job.ledger.looking import look
 from batch_job.ledger.reconcile import Reconciler
 from batch_job.ledger.visits import Failure
-from batch_job.values.documents import ImageDocument, LabelSet, LedgerEntry, State, StoredEntry, TimeSource
+from batch_job.values.documents import ImageDocument, TimeSource
+from batch_job.values.ledger import LabelSet, LedgerEntry, State, StoredEntry
 from tests.schedule.run import Tokens, run, token_per_write
 from tests.schedule.scene import TIME
 

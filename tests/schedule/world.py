@@ -13,8 +13,8 @@ from greenlet import GreenletExit, greenlet
 
 from batch_job.adapters.memory import ManualClock, MemoryArchiveStore, MemoryLabelIndex, MemoryLedger, MemoryObjectStore
 from batch_job.errors import BackfillError
-from batch_job.values.documents import StoredEntry
 from batch_job.values.image import ImageRef, side_keys
+from batch_job.values.ledger import StoredEntry
 
 BUCKET = "imagery"
 SECOND_MS = 1000

@@ -19,8 +19,9 @@ from batch_job.ledger.nightly import Unfinished, forget_dead_labels, nightly
 from batch_job.ledger.reconcile import Reconciler
 from batch_job.ports import Keeper
 from batch_job.search.mappings import IndexNames
-from batch_job.values.documents import State, label_id
+from batch_job.values.documents import label_id
 from batch_job.values.image import ImageRef, ImageVersion
+from batch_job.values.ledger import State
 from batch_job.values.work import Indexed, Processed, Skipped, SkipReason, Work
 from tests.search_examples import described, label
 from tests.unit.ledger.entries import Settings

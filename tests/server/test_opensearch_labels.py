@@ -5,7 +5,8 @@ from batch_job.adapters.opensearch import open_client
 from batch_job.adapters.opensearch_labels import MAX_BODY_BYTES, MAX_DOCUMENTS, RETRIES, OpenSearchLabelIndex
 from batch_job.errors import AccessError, GeometryError, LateError, SetUpError, UnavailableError
 from batch_job.search.mappings import IndexNames
-from batch_job.values.documents import LabelDocument, LabelSet, label_id
+from batch_job.values.documents import LabelDocument, label_id
+from batch_job.values.ledger import LabelSet
 from tests.fault_proxy import Answer, fault_proxy
 from tests.search_examples import HARBOUR, REFUSED_SHAPES, label, ring
 

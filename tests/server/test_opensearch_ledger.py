@@ -6,8 +6,8 @@ from batch_job.adapters.opensearch import open_client, refresh
 from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.errors import AccessError, ConflictError, ErrorCode, GeometryError, SetUpError, UnavailableError
 from batch_job.search.mappings import IGNORE_ABOVE, IndexNames
-from batch_job.values.documents import Seen, State
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import Seen, State
 from tests.fault_proxy import fault_proxy
 from tests.search_examples import HARBOUR, REFUSED_SHAPES, described, entry
 

@@ -12,8 +12,8 @@ from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.opensearch_search import OpenSearchSearch
 from batch_job.errors import SetUpError, UnavailableError
 from batch_job.search.mappings import IndexNames
-from batch_job.values.documents import LabelSet, State
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import LabelSet, State
 from batch_job.values.place import LonLat
 from batch_job.values.query import LabelQuery, LonLatBox, Near
 from tests.fault_proxy import fault_proxy

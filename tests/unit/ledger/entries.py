@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from batch_job.ledger.visits import Found, Redo, Worker
-from batch_job.values.documents import ImageDocument, LabelSet, Lease, LedgerEntry, State, TimeSource
+from batch_job.values.documents import ImageDocument, TimeSource
 from batch_job.values.image import ImageRef, ImageVersion, SideFile
+from batch_job.values.ledger import LabelSet, Lease, LedgerEntry, State
 from batch_job.values.objects import ObjectFacts
 
 IMAGE = ImageRef(bucket="imagery", key="o/a.tif")

@@ -8,8 +8,9 @@ from typing import Any
 from batch_job.adapters.memory import ManualClock, MemoryLabelIndex, MemoryLedger, MemoryObjectStore
 from batch_job.ledger.reconcile import Reconciler
 from batch_job.ports import Keeper
-from batch_job.values.documents import LabelDocument, LedgerEntry, TimeSource
+from batch_job.values.documents import LabelDocument, TimeSource
 from batch_job.values.image import ImageRef, ImageVersion
+from batch_job.values.ledger import LedgerEntry
 from batch_job.values.objects import ListedObject
 from batch_job.values.work import Processed, Work
 from tests.unit.ledger.entries import DESCRIBED, TIME, Settings

@@ -11,8 +11,8 @@ from batch_job.errors import ErrorCode
 from batch_job.ledger import generations
 from batch_job.ledger.generations import FORGET_AFTER_MS, MAX_ATTEMPTS
 from batch_job.ledger.visits import Failure, Found, Worker
-from batch_job.values.documents import LabelSet, Lease, LedgerEntry, State, SupersededSet
 from batch_job.values.image import SideFile
+from batch_job.values.ledger import LabelSet, Lease, LedgerEntry, State, SupersededSet
 from batch_job.values.work import SkipReason
 from tests.unit.ledger.entries import (
     DESCRIBED,

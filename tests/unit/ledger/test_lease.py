@@ -10,8 +10,8 @@ from batch_job.errors import ConflictError, LeaseLostError, UnavailableError
 from batch_job.ledger import generations
 from batch_job.ledger.lease import Hold
 from batch_job.ledger.writes import MAX_READING_AGE_MS, MAX_REPEATS, LedgerWriter
-from batch_job.values.documents import LedgerEntry, Seen, State, StoredEntry
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import LedgerEntry, Seen, State, StoredEntry
 from tests.unit.ledger.entries import IMAGE, VERSION, WORKER
 from tests.unit.ledger.fakes import nothing
 

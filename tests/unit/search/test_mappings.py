@@ -7,7 +7,7 @@ import pytest
 
 from batch_job.errors import ErrorCode
 from batch_job.search.mappings import IMAGE_FIELDS, LABEL_FIELDS, IndexNames, index_body
-from batch_job.values.documents import LedgerEntry
+from batch_job.values.ledger import LedgerEntry
 from tests.search_examples import entry, label
 
 DOCS = Path(__file__).parents[3] / "docs" / "index-fields.md"

@@ -4,19 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch_job.errors import ErrorCode
-from batch_job.values.documents import (
-    ChipCounts,
-    ImageDocument,
-    LabelDocument,
-    LabelSet,
-    Lease,
-    LedgerEntry,
-    State,
-    SupersededSet,
-    TimeSource,
-    label_id,
-)
+from batch_job.values.documents import ChipCounts, ImageDocument, LabelDocument, TimeSource, label_id
 from batch_job.values.image import ImageRef, ImageVersion, SideFile
+from batch_job.values.ledger import LabelSet, Lease, LedgerEntry, State, SupersededSet
 from tests.strategies import footprints, images, names, positions
 
 counts = st.integers(min_value=0, max_value=10**6)
