@@ -76,10 +76,6 @@ class _Started:
     starts: int
 
 
-_left_up: list[subprocess.Popen[bytes]] = []
-"""Kept servers; Python would complain of a process that nobody waited for."""
-
-
 class Servers:
     """Servers with a state folder, as a context: up inside, stopped after it, unless ``keep`` was called.
 
@@ -178,7 +174,8 @@ class Servers:
     def _stop(self) -> None:
         started = list(self._started.values())
         if self._kept:
-            _left_up.extend(one.process for one in started)
+            for one in started:
+                one.process.returncode = 0  # it outlives us: Python is not to complain that nobody waited for it
             return
         with processes.signals_held():
             processes.stop(one.running for one in started)
