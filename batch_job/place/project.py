@@ -29,6 +29,10 @@ MAX_BEYOND_POLE_DEG = 1.0
 MAX_LON_DEG = 540.0
 """A grid from 0 to 360 degrees, or from before -180, is in order; metres taken for degrees are not."""
 
+MAX_COORDINATE = 1e9
+"""Of a CRS, in whatever unit: 25 times around Earth in metres. Broken transforms reach 1e16, where PROJ's answers are
+noise, and outlines so tangled that GEOS takes hours to mend them."""
+
 KNOWN_CRSS = 64
 """CRSs kept: to make a transformer takes some 10 ms, and the images of a bucket share few."""
 
@@ -91,7 +95,9 @@ def _affine(coefficients: tuple[float, ...], to_wgs84: Transformer) -> Projectio
     a, b, c, d, e, f = coefficients
 
     def project(cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
-        lons, lats = to_wgs84.transform(a * cols + b * rows + c, d * cols + e * rows + f)
+        xs, ys = a * cols + b * rows + c, d * cols + e * rows + f
+        near = (np.abs(xs) <= MAX_COORDINATE) & (np.abs(ys) <= MAX_COORDINATE)
+        lons, lats = to_wgs84.transform(np.where(near, xs, np.inf), np.where(near, ys, np.inf))
         return lons, lats
 
     return project

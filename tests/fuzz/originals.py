@@ -48,6 +48,11 @@ def originals() -> dict[str, bytes]:
         return {**drawn, **dict(_by_gdal()), **dict(_by_pillow())}
 
 
+def tiff_of(**profile: Any) -> bytes:
+    """Make one TIFF more, of three bands."""
+    return _gdal(_noise(3), **profile)
+
+
 def _by_gdal() -> Iterator[tuple[str, bytes]]:
     rgb = _noise(3)
     yield "bigtiff", _gdal(rgb, bigtiff="YES", tiled=True, blockxsize=64, blockysize=64, compress="ZSTD")

@@ -3,10 +3,11 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from rasterio import Affine
 
 from tests.fuzz.images import Worker, run
 from tests.fuzz.mutations import MUTATIONS, damage
-from tests.fuzz.originals import originals
+from tests.fuzz.originals import originals, tiff_of
 from tests.fuzz.visit import MOST_CHIPS, Kind
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bounds and peaks of memory are Linux's")
@@ -82,6 +83,10 @@ def test_an_image_whose_exif_gdal_complains_of_is_refused(files: dict[str, bytes
     beyond_its_end = struct.pack("<I" if body[start : start + 2] == b"II" else ">I", 2**25)
     ending = worker.visit(body[: start + 4] + beyond_its_end + body[start + 8 :])
     assert (ending.kind, ending.what) == (Kind.REFUSED, "unreadable")
+
+
+def test_an_image_whose_pixels_are_larger_than_earth_is_done_at_once(worker: Worker) -> None:
+    assert worker.visit(tiff_of(transform=Affine(-1e-142, 0, 388_000, 0, -2e16, 5_822_000))).kind is Kind.CHIPS
 
 
 def test_a_crash_and_a_hang_are_endings_and_the_next_file_has_a_new_process(files: dict[str, bytes]) -> None:
