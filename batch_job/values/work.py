@@ -1,8 +1,11 @@
 """What a worker is asked to do, and what came of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum, auto
+from typing import Any, Self
+
+import orjson
 
 from batch_job.errors import ErrorCode
 from batch_job.values.documents import ImageDocument, LabelDocument
@@ -84,3 +87,133 @@ class Failed:
 
 
 Outcome = Indexed | Removed | Skipped | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """An image to reconcile, or one part of a large image."""
+
+    image: ImageRef
+    size: int
+    """Of the whole object, bytes, as it was when planned."""
+    part: int = 1
+    """Part ``part`` of ``parts``, counted from 1; which rows that are the worker takes from the header."""
+    parts: int = 1
+
+    def __post_init__(self) -> None:
+        if self.size < 0 or not 1 <= self.part <= self.parts:
+            raise ValueError(f"not a piece of work: {self}")
+
+    def to_ndjson(self) -> bytes:
+        """Encode as one line."""
+        facts = {"bucket": self.image.bucket, "key": self.image.key, "size": self.size}
+        part = {} if self.parts == 1 else {"part": self.part, "parts": self.parts}
+        return orjson.dumps({**facts, **part}, option=orjson.OPT_APPEND_NEWLINE)
+
+    @classmethod
+    def from_ndjson(cls, line: bytes) -> Self:
+        """Decode what ``to_ndjson`` wrote."""
+        facts = orjson.loads(line)
+        image = ImageRef(bucket=facts.pop("bucket"), key=facts.pop("key"))
+        return cls(image, **facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """What one child of an array job works through."""
+
+    run_id: str
+    name: str
+    """As ``ShardRange.name`` gives it; names the done marker too."""
+    items: tuple[WorkItem, ...]
+
+    def to_ndjson(self) -> bytes:
+        """Encode: a line about the shard, then one for each item."""
+        head = orjson.dumps(
+            {"run_id": self.run_id, "name": self.name, "items": len(self.items)}, option=orjson.OPT_APPEND_NEWLINE
+        )
+        return head + b"".join(item.to_ndjson() for item in self.items)
+
+    @classmethod
+    def from_ndjson(cls, text: bytes) -> Self:
+        """Decode what ``to_ndjson`` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is no shard, or not the whole of one.
+        """
+        first, *lines = text.splitlines()
+        head = orjson.loads(first)
+        if len(lines) != head["items"]:
+            raise ValueError(f"shard {head['name']} has {len(lines)} of {head['items']} items")
+        return cls(head["run_id"], head["name"], tuple(WorkItem.from_ndjson(line) for line in lines))
+
+
+@dataclass(frozen=True, slots=True)
+class ShardRange:
+    """Consecutive shards of one planned CSV, for one job: child ``i`` takes ``name(i)``; a plain job, ``name(0)``."""
+
+    run_id: str
+    plan: str
+    """The common beginning of the shards' names."""
+    first: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.first < 0 or self.count < 1:
+            raise ValueError(f"not a range of shards: {self}")
+
+    def name(self, index: int) -> str:
+        """Name the shard of a child.
+
+        Raises:
+            ValueError: there is no such child.
+        """
+        if not 0 <= index < self.count:
+            raise ValueError(f"child {index} of {self}")
+        return f"{self.plan}-{self.first + index:06d}"
+
+    def to_text(self) -> str:
+        """Encode for a job's parameter."""
+        return f"{self.run_id}/{self.plan}/{self.first}/{self.count}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Decode what ``to_text`` wrote.
+
+        Raises:
+            ValueError: it is none.
+        """
+        run_id, plan, first, count = text.split("/")
+        return cls(run_id, plan, int(first), int(count))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardDone:
+    """What came of a shard whose every item was visited; its done marker."""
+
+    name: str
+    images: Mapping[str, int] = field(default_factory=dict)
+    """Counts by outcome, as ``Tally.images`` names them: ``indexed``, ``failed``, ``skipped_same``, …"""
+    errors: Mapping[str, int] = field(default_factory=dict)
+    """Failed images by error code."""
+    calls: int = 0
+    """Paid calls."""
+    labels: int = 0
+    duration_ms: int = 0
+
+    def to_json(self) -> bytes:
+        """Encode."""
+        facts: dict[str, Any] = {
+            "name": self.name,
+            "images": dict(self.images),
+            "errors": dict(self.errors),
+            "calls": self.calls,
+            "labels": self.labels,
+            "duration_ms": self.duration_ms,
+        }
+        return orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
+
+    @classmethod
+    def from_json(cls, body: bytes) -> Self:
+        """Decode what ``to_json`` wrote."""
+        return cls(**orjson.loads(body))
