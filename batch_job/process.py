@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from batch_job.detection.answers import parse
 from batch_job.detection.dechip import dechip
 from batch_job.detection.merge import merge
+from batch_job.errors import AnswerError, BackfillError
 from batch_job.hooks import MergedImage, correct, refine
 from batch_job.imagery.encode import encode, is_blank, unscaled_frame
 from batch_job.imagery.grid import count, windows
@@ -47,7 +48,12 @@ class Pipeline:
 
     def archived(self, image: ImageRef, version: ImageVersion) -> bool:
         """Tell whether the archive holds every answer of this version."""
-        return self.archive is not None and self.archive.is_whole(image, version)
+        record = self.archive.any_record(image, version) if self.archive is not None else None
+        if self.archive is None or record is None:
+            return False
+        findings = _Findings(record.grid, self.settings.min_confidence)
+        findings.recall_all(self.archive.answers(image, version))
+        return all(window in findings.known for window in windows(record.grid))
 
     def process(self, work: Work, keeper: Keeper) -> Processed:
         """Do all stages; see ``ports.Processing``."""
@@ -104,21 +110,59 @@ class _Findings:
     blank: int = 0
     sent: int = 0
     rejected: int = 0
+    refused: dict[Window, ChipRejected] = field(default_factory=dict)
     model_version: str = ""
 
     def add(self, answer: ArchivedAnswer) -> None:
-        self.known.add(answer.frame.window)
+        """Add what is known of a chip.
+
+        Raises:
+            AnswerError: the detector broke its contract.
+        """
+        window = answer.frame.window
         match answer:
             case ChipBlank():
                 self.blank += 1
             case ChipRejected():
                 self.sent += 1
                 self.rejected += 1
+                self.refused[window] = answer
             case RawAnswer():
-                self.sent += 1
-                self.model_version = max(self.model_version, answer.model_version)
-                for found in parse(answer, min_confidence=self.min_confidence):
-                    self.detections.append(dechip(found, answer.frame, self.grid))
+                self._add_detections(answer)
+        self.known.add(window)
+
+    def _add_detections(self, answer: RawAnswer) -> None:
+        detections = parse(answer, min_confidence=self.min_confidence)
+        self.detections.extend(dechip(found, answer.frame, self.grid) for found in detections)
+        self.model_version = max(self.model_version, answer.model_version)
+        self.sent += 1
+
+    def recall_all(self, answers: Iterable[ArchivedAnswer]) -> None:
+        """Add archived answers, the newest first; what is of no use is not known, and will be asked for again.
+
+        Of no use are answers that cannot be read, and refusals when there is nothing else: then the detector was out of
+        order, not the chips.
+        """
+        for answer in answers:
+            if answer.frame.window not in self.known:
+                with suppress(AnswerError):
+                    self.add(answer)
+        if self.sent and self.sent == self.rejected:
+            self.known -= self.refused.keys()
+            self.sent = self.rejected = 0
+            self.refused.clear()
+
+    def check(self) -> None:
+        """Make sure that the detector looked at anything.
+
+        Raises:
+            AnswerError: it refused every chip.
+        """
+        if self.sent and self.sent == self.rejected:
+            first = min(self.refused.items())[1]
+            raise AnswerError(
+                f"the detector refused all {self.sent} chips; the first: {first.code}: {first.message}"
+            )
 
     @property
     def counts(self) -> ChipCounts:
@@ -152,8 +196,8 @@ class _Visit:
         record = self._record()
         findings = _Findings(record.grid, self._pipeline.settings.min_confidence)
         if self._pipeline.archive is not None:
-            for answer in self._pipeline.archive.answers(self._work.image, self._work.version):
-                findings.add(answer)
+            answers = self._pipeline.archive.answers(self._work.image, self._work.version)
+            findings.recall_all(self._kept(answers))
         self._pipeline.progress.add(Count.CHIPS, count(record.grid))
         self._pipeline.progress.add(Count.BLANK, findings.blank)
         self._pipeline.progress.add(Count.KEPT, findings.sent)
@@ -161,7 +205,14 @@ class _Visit:
         missing = (window for window in windows(record.grid) if window not in findings.known)
         if (first := next(missing, None)) is not None:
             self._ask(chain([first], missing), findings)
+        findings.check()
         return record, findings
+
+    def _kept(self, answers: Iterable[ArchivedAnswer]) -> Iterator[ArchivedAnswer]:
+        """Yield answers, holding on to the lease: there may be thousands of parts."""
+        for answer in answers:
+            self._keeper.keep()
+            yield answer
 
     def _record(self) -> ImageRecord:
         """Recall how the image is placed and cut, or find out and write it down."""
@@ -178,17 +229,31 @@ class _Visit:
         return record
 
     def _ask(self, missing: Iterable[Window], findings: _Findings) -> None:
-        """Have the detector look; what it said is archived whatever happens on the way."""
+        """Have the detector look; what it said is archived whatever happens on the way.
+
+        An answer that cannot be kept or read ends the asking, not the loop: the calls under way are paid for too.
+        """
         writer = self._writer()
-        answers = self._pipeline.detector.detect(self._chips(missing, findings, writer), keep=self._keeper.keep)
+        failures: list[BackfillError] = []
+
+        def keep() -> None:
+            if failures:
+                raise failures[0]
+            self._keeper.keep()
+
         try:
-            for answer in answers:
-                if writer is not None:
-                    writer.add(answer)
-                findings.add(answer)
+            for answer in self._pipeline.detector.detect(self._chips(missing, findings, writer), keep=keep):
+                try:
+                    if writer is not None:
+                        writer.add(answer)
+                    findings.add(answer)
+                except BackfillError as error:
+                    failures.append(error)
         finally:
             if writer is not None:
                 writer.flush()
+        if failures:
+            raise failures[0]
 
     def _writer(self) -> PartWriter | None:
         if self._pipeline.archive is None:

@@ -135,7 +135,7 @@ class _Calls:
         self._waiting: list[tuple[float, int, _Try]] = []
         self._ordinals = itertools.count()
         self._ready: list[Answer] = []
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     def answers(self) -> Iterator[Answer]:
         """Keep calls under way while there are chips; after a failure only end what is under way."""
@@ -178,7 +178,13 @@ class _Calls:
             return
         if len(self._under_way) >= self._pace.allowed:
             delay_s = None
-        done, _ = wait(self._under_way, timeout=delay_s, return_when=FIRST_COMPLETED)
+        try:
+            done, _ = wait(self._under_way, timeout=delay_s, return_when=FIRST_COMPLETED)
+        except BaseException as error:
+            if self._failure is not None:  # somebody insists
+                raise
+            self._fail(error)  # Ctrl-C: the calls under way are paid for, so their answers are handed on first
+            return
         for future in done:
             self._settle(future, self._under_way.pop(future))
 
@@ -213,7 +219,7 @@ class _Calls:
             delay_s = refused.wait_s + flow.patience.delay_s(attempts, flow.chance())
             heapq.heappush(self._waiting, (flow.now() + delay_s, next(self._ordinals), tried))
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Start no further call; the first failure is the one that passes on."""
         self._waiting.clear()
         if self._failure is None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from batch_job.cli.display import Share, watched
 from batch_job.cli.sources import S3_SCHEME, split_s3
 from batch_job.settings import PipelineSettings
+from batch_job.spend.prices import is_paid
 from batch_job.tally import Tally
 from batch_job.wiring.endpoints import Endpoints
 
@@ -22,6 +23,7 @@ _SETTINGS = (
     *("detector", "chip_px", "overlap_px", "min_confidence", "encoding", "jpeg_quality", "stretch", "calls_in_flight"),
     *("before_detection", "after_merging"),
 )
+_HOOKS = {"before_detection", "after_merging"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Request:
     @property
     def is_paid(self) -> bool:
         """Tell whether calls go to the real service."""
-        return self.settings.detector == "rekognition"
+        return is_paid(self.settings.detector)
 
 
 def settings_of(given: Mapping[str, Any], *, detector: str | None = None) -> PipelineSettings:
@@ -59,9 +61,9 @@ def settings_of(given: Mapping[str, Any], *, detector: str | None = None) -> Pip
     options = {name: given[name] for name in _SETTINGS if given[name] not in (None, ())}
     if detector is not None:
         options.setdefault("detector", detector)
-    if str(Path.cwd()) not in sys.path:
-        # hooks stand where the person stands, as for other commands that import a user's code
-        sys.path.insert(0, str(Path.cwd()))
+    if options.keys() & _HOOKS and str(Path.cwd()) not in sys.path:
+        # hooks may stand where the person stands; last, so that no file there hides a library
+        sys.path.append(str(Path.cwd()))
     return PipelineSettings.load(**options)
 
 

@@ -11,23 +11,32 @@ A part's name holds the claim's epoch, so two claims never write the same name; 
 import gzip
 import hashlib
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import quote
 
 import orjson
+import structlog
 
-from batch_job.imagery.grid import windows
+from batch_job.errors import BackfillError
 from batch_job.ports import ArchiveStore
 from batch_job.values.answers import ArchivedAnswer, ChipBlank, answer_from_ndjson
 from batch_job.values.image import ImageRef, ImageVersion, SideFile
 from batch_job.values.raster import RasterFacts
 from batch_job.values.spaces import ChipGrid
 
+log = structlog.get_logger()
+
 PART_ANSWERS = 32
 """Paid answers a part; with PART_AGE_S the most that a killed worker can lose."""
 PART_AGE_S = 10.0
+PART_LINES = 2048
+"""Blank chips cost nothing, but an image may have very many of them."""
+
+_DAMAGE = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, BackfillError)
+"""What reading a part can raise that was cut off, or written by code that is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,38 +67,41 @@ class Archive:
 
     def record(self, image: ImageRef, version: ImageVersion) -> ImageRecord | None:
         """Read ``image.json`` for exactly these side files."""
-        body = self.store.get(_folder(image, version) + _record_name(version.side_files))
-        return None if body is None else ImageRecord.from_json(body)
+        return self._record(_folder(image, version) + _record_name(version.side_files))
 
     def any_record(self, image: ImageRef, version: ImageVersion) -> ImageRecord | None:
         """Read an ``image.json`` made with whatever side files: size and grid hold, the place may not."""
-        for key in self.store.keys(_folder(image, version) + "image-"):
-            body = self.store.get(key)
-            if body is not None:
-                return ImageRecord.from_json(body)
-        return None
+        records = map(self._record, self.store.keys(_folder(image, version) + "image-"))
+        return next((record for record in records if record is not None), None)
+
+    def _record(self, key: str) -> ImageRecord | None:
+        body = self.store.get(key)
+        try:
+            return None if body is None else ImageRecord.from_json(body)
+        except _DAMAGE:
+            log.warning("archive.damaged", key=key, exc_info=True)
+            return None
 
     def write_record(self, image: ImageRef, version: ImageVersion, record: ImageRecord) -> None:
         """Write ``image.json``; the same facts give the same bytes."""
         self.store.put(_folder(image, version) + _record_name(version.side_files), record.to_json())
 
     def answers(self, image: ImageRef, version: ImageVersion) -> Iterator[ArchivedAnswer]:
-        """Yield what is known of the chips, one part in memory at a time; each window once."""
-        seen = set()
-        for key in self.store.keys(_folder(image, version) + "e"):
-            for line in gzip.decompress(self.store.get(key) or gzip.compress(b"")).splitlines():
-                answer = answer_from_ndjson(line)
-                if answer.frame.window not in seen:
-                    seen.add(answer.frame.window)
-                    yield answer
+        """Yield what is known of the chips, one part in memory at a time, the newest first.
 
-    def is_whole(self, image: ImageRef, version: ImageVersion) -> bool:
-        """Tell whether every chip of the grid is known."""
-        record = self.any_record(image, version)
-        if record is None:
-            return False
-        known = {answer.frame.window for answer in self.answers(image, version)}
-        return all(window in known for window in windows(record.grid))
+        A window may come twice, when it was bought again because the first answer was of no use. A part that cannot be
+        read counts as absent.
+        """
+        for key in sorted(self.store.keys(_folder(image, version) + "e"), reverse=True):
+            yield from self._part(key)
+
+    def _part(self, key: str) -> list[ArchivedAnswer]:
+        body = self.store.get(key)
+        try:
+            return [] if body is None else [answer_from_ndjson(line) for line in gzip.decompress(body).splitlines()]
+        except _DAMAGE:
+            log.warning("archive.damaged", key=key, exc_info=True)
+            return []
 
     def writer(
         self, image: ImageRef, version: ImageVersion, *, epoch: int, on_part: Callable[[], None]
@@ -112,7 +124,8 @@ class PartWriter:
         """Take an answer; write a part when it is full or old enough."""
         self._lines.append(answer.to_ndjson())
         self._paid += not isinstance(answer, ChipBlank)
-        if self._paid >= PART_ANSWERS or (self._paid and time.monotonic() - self._since >= PART_AGE_S):
+        full = self._paid >= PART_ANSWERS or len(self._lines) >= PART_LINES
+        if full or (self._paid and time.monotonic() - self._since >= PART_AGE_S):
             self.flush()
 
     def flush(self) -> None:

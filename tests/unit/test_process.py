@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from batch_job.adapters.calls import Flow, call_all
 from batch_job.adapters.gdal_transform import GdalGroundTransform
 from batch_job.adapters.memory import MemoryArchiveStore, MemoryObjectStore
 from batch_job.adapters.planted import PlantedDetector, PlantedObject
 from batch_job.adapters.ranges import ObjectsInMemory
 from batch_job.adapters.raster import RasterOpener
-from batch_job.errors import ChangedError, HookError, LeaseLostError, OutOfBudgetError, UnavailableError
+from batch_job.errors import AnswerError, ChangedError, HookError, LeaseLostError, OutOfBudgetError, UnavailableError
 from batch_job.ports import Count, Keep
 from batch_job.process import Pipeline
 from batch_job.settings import PipelineSettings
@@ -349,3 +350,85 @@ def test_the_windows_asked_about_are_the_grids():
     Bench().process(detector)
     assert len(set(detector.windows)) == CHIPS
     assert detector.windows[0] == Window(col_off=0, row_off=0, width=128, height=128)
+
+
+class Broken:
+    """Speaks nonsense of some chips; with several calls under way."""
+
+    def __init__(self, *bad: int, in_flight: int = 4) -> None:
+        self.bad, self.in_flight, self.calls = bad, in_flight, 0
+
+    def _ask(self, chip: Chip) -> Answer:
+        number, self.calls = self.calls, self.calls + 1
+        [said] = PlantedDetector(PLANTED).detect([chip], keep=lambda: None)
+        return replace(said, body=b"<html>") if number in self.bad else said
+
+    def detect(self, chips: Iterable[Chip], *, keep: Keep) -> Iterator[Answer]:
+        return call_all(chips, self._ask, keep=keep, flow=Flow(calls_in_flight=self.in_flight))
+
+
+def test_after_a_bad_answer_no_call_is_started_and_those_under_way_are_kept():
+    bench, broken = Bench(), Broken(2)
+    with pytest.raises(AnswerError):
+        bench.process(broken)
+    assert 3 <= broken.calls <= 3 + 2 * broken.in_flight
+    again = Noted(PlantedDetector(PLANTED))
+    done = bench.process(again, epoch=EPOCH + 1)
+    assert len(again.windows) == CHIPS - broken.calls + 1  # all that was paid is known, but for the bad one
+    assert facts_of(done) == facts_of(Bench().process(PlantedDetector(PLANTED)))
+
+
+def test_a_bad_answer_is_asked_for_again_and_the_new_one_counts():
+    bench = Bench()
+    with pytest.raises(AnswerError):
+        bench.process(Broken(CHIPS - 1, in_flight=1))
+    assert not bench.archived()
+    again = Noted(PlantedDetector(PLANTED))
+    bench.process(again, epoch=EPOCH + 1)
+    assert len(again.windows) == 1
+    assert bench.archived()
+    assert facts_of(bench.process(Nobody(), epoch=EPOCH + 2)) == facts_of(Bench().process(PlantedDetector(PLANTED)))
+
+
+class RefusesAll:
+    def detect(self, chips: Iterable[Chip], *, keep: Keep) -> Iterator[Answer]:
+        for chip in chips:
+            yield ChipRejected(chip.frame, code="HTTP 422", message="which model?")
+
+
+def test_a_detector_that_refuses_every_chip_fails_the_image_and_may_be_asked_again():
+    bench = Bench()
+    with pytest.raises(AnswerError, match=f"refused all {CHIPS} chips; the first: HTTP 422: which model"):
+        bench.process(RefusesAll())
+    assert not bench.archived()
+    done = bench.process(PlantedDetector(PLANTED), epoch=EPOCH + 1)
+    assert (len(done.labels), done.described.chips.sent, done.described.chips.rejected) == (2, CHIPS, 0)
+
+
+def test_an_archive_that_fails_once_loses_no_answer():
+    bench, broken = Bench(), Broken()
+
+    class FailsOnce(MemoryArchiveStore):
+        failures = 1
+
+        def put(self, key: str, body: bytes) -> None:
+            if key.endswith(".gz") and self.failures:
+                self.failures -= 1
+                raise UnavailableError("the archive is away")
+            super().put(key, body)
+
+    bench.store = FailsOnce()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("batch_job.spend.archive.PART_ANSWERS", 5)
+        with pytest.raises(UnavailableError):
+            bench.process(broken)
+    again = Noted(PlantedDetector(PLANTED))
+    bench.process(again, epoch=EPOCH + 1)
+    assert broken.calls + len(again.windows) == CHIPS
+
+
+def test_the_lease_is_kept_while_the_archive_is_read():
+    bench = Bench()
+    bench.process(PlantedDetector(PLANTED))
+    with pytest.raises(LeaseLostError):
+        bench.process(Nobody(), keeper=Holding(looks=CHIPS - 1), epoch=EPOCH + 1)

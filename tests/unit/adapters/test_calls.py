@@ -2,11 +2,13 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch_job.adapters import calls
 from batch_job.adapters.calls import Attempt, Flow, Pace, Patience, Refused, call_all
 from batch_job.errors import (
     AccessError,
@@ -410,3 +412,25 @@ def test_after_refusals_fewer_calls_are_under_way() -> None:
     assert error is None
     assert len(answers) == 20
     assert most_later == 1
+
+
+def test_ctrl_c_starts_no_call_and_hands_on_the_answers_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    waits = iter([KeyboardInterrupt])
+    real_wait = calls.wait
+
+    def wait(*args: Any, **kwargs: Any) -> Any:
+        for interruption in waits:
+            raise interruption
+        return real_wait(*args, **kwargs)
+
+    def attempt(one: Chip) -> Answer:
+        asked.append(number_of(one))
+        return answer(one)
+
+    monkeypatch.setattr(calls, "wait", wait)
+    got: list[Answer] = []
+    with pytest.raises(KeyboardInterrupt):
+        got.extend(call_all(map(chip, range(50)), attempt, keep=lambda: None, flow=Flow(calls_in_flight=4)))
+    assert len(asked) == 4
+    assert sorted(numbers(got)) == sorted(asked)
