@@ -8,8 +8,10 @@ from urllib.parse import quote
 import urllib3
 from urllib3.exceptions import HTTPError, InvalidHeader, LocationValueError
 from urllib3.response import BaseHTTPResponse
+from urllib3.util import parse_url
 
 from batch_job.adapters.calls import Flow, Refused, call_all
+from batch_job.adapters.urls import shown_url
 from batch_job.errors import AccessError, DeploymentError, SettingsError, SetUpError, ThrottledError, UnavailableError
 from batch_job.ports import Detector, Keep
 from batch_job.values.answers import Answer, ChipRejected, RawAnswer
@@ -42,11 +44,11 @@ class HttpDetector:
             SettingsError: not an http or https URL.
         """
         try:
-            parts = urllib3.util.parse_url(url)
+            parts = parse_url(url)
         except LocationValueError as error:
-            raise SettingsError(f"not a detector's URL: {url!r}: {error}") from error
+            raise SettingsError(f"not a detector's URL: {shown_url(url)}") from error
         if parts.scheme not in ("http", "https") or not parts.host:
-            raise SettingsError(f"a detector's URL begins with http:// or https://, not {url!r}")
+            raise SettingsError(f"a detector's URL begins with http:// or https://, not {shown_url(url)}")
         if parts.auth is not None:
             raise SettingsError(f"a detector's URL holds no user name: put a proxy before {parts.host}")
         self._pool = urllib3.connection_from_url(
@@ -55,7 +57,8 @@ class HttpDetector:
             timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S),
             retries=False,
         )
-        self._url, self._target, self._flow = url, parts.request_uri, flow
+        # a query may hold a token, and messages go into logs and the index
+        self._shown, self._target, self._flow = shown_url(url), parts.request_uri, flow
 
     def detect(self, chips: Iterable[Chip], *, keep: Keep) -> Iterator[Answer]:
         """Yield the answer to each chip; see ``ports.Detector``.
@@ -70,7 +73,7 @@ class HttpDetector:
         self._pool.close()
 
     def _ask(self, chip: Chip) -> Answer | Refused:
-        doing = f"asking {self._url} about {chip.image.uri} {chip.frame.window}"
+        doing = f"asking {self._shown} about {chip.image.uri} {chip.frame.window}"
         try:
             response = self._pool.urlopen(
                 "POST",
@@ -83,7 +86,8 @@ class HttpDetector:
             with response:
                 body = _read(response)
         except HTTPError as error:
-            raise UnavailableError(f"{doing}: {error}") from error
+            reason = str(error).replace(self._target, parse_url(self._target).path or "/")
+            raise UnavailableError(f"{doing}: {reason}") from error
         if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
             return _answer(chip, response, body)
         return _refusal(chip, response, message=f"{doing}: HTTP {response.status} {body[:_SHOWN_BYTES]!r}")

@@ -7,6 +7,7 @@ from typing import Any
 import opensearchpy
 from opensearchpy import OpenSearch
 
+from batch_job.adapters.urls import shown_url
 from batch_job.errors import (
     AccessError,
     BackfillError,
@@ -67,7 +68,7 @@ def open_client(url: str, *, http_auth: Any = None, timeout_s: float = TIMEOUT_S
         SettingsError: this is no address.
     """
     if not url.startswith(("http://", "https://")):
-        raise SettingsError(f"the index's address must start with http:// or https://, not {url!r}")
+        raise SettingsError(f"the index's address must start with http:// or https://, not {shown_url(url)}")
     try:
         return OpenSearch(
             hosts=[url],
@@ -78,7 +79,7 @@ def open_client(url: str, *, http_auth: Any = None, timeout_s: float = TIMEOUT_S
             pool_maxsize=CONNECTIONS,
         )
     except (ValueError, opensearchpy.ImproperlyConfigured) as error:
-        raise SettingsError(f"{url!r} is no address of an index: {error}") from error
+        raise SettingsError(f"{shown_url(url)} is no address of an index") from error
 
 
 def error_for(status: int, kind: str) -> type[BackfillError]:
@@ -124,8 +125,10 @@ def create_indices(client: OpenSearch, names: IndexNames, *, shards: int = 1) ->
     """Make both indices behind their aliases; what is there already gets the fields that it lacks.
 
     Raises:
-        SetUpError: something else has one of the names, or an index is too old to take the new fields.
+        SetUpError: something else has one of the names; an index is too old to take the new fields; or one of the two
+            was lost, and they can only be made anew together.
     """
+    _check_that_none_was_lost(client, names)
     for alias, fields in ((names.images, IMAGE_FIELDS), (names.labels, LABEL_FIELDS)):
         index = names.behind(alias)
         with as_ours(f"making the index {index}"):
@@ -135,6 +138,20 @@ def create_indices(client: OpenSearch, names: IndexNames, *, shards: int = 1) ->
                 if read_error(error.info)[0] != ALREADY_EXISTS:
                     raise SetUpError(f"making the index {index}: {read_error(error.info)[1]}") from error
                 _bring_up_to_date(client, index, alias=alias, body=mapping(fields))
+
+
+def _check_that_none_was_lost(client: OpenSearch, names: IndexNames) -> None:
+    """Refuse to go on with half of what belongs together: labels that no ledger lists, or a ledger of lost labels."""
+    images, labels = names.behind(names.images), names.behind(names.labels)
+    with as_ours("looking for the indices"):
+        there = [index for index in (images, labels) if client.indices.exists(index=index)]
+        if len(there) != 1 or client.count(index=there[0])["count"] == 0:
+            return
+    lost = labels if there == [images] else images
+    raise SetUpError(
+        f"the index {lost} is gone, and {there[0]} alone is of no use: delete it too and run again; "
+        f"everything is indexed anew from the archive, without paying"
+    )
 
 
 def _bring_up_to_date(client: OpenSearch, index: str, *, alias: str, body: Mapping[str, Any]) -> None:

@@ -292,6 +292,21 @@ def test_making_the_indices_twice_changes_nothing(client, names):
     assert sorted(before) == sorted([names.behind(names.images), names.behind(names.labels)])
 
 
+@pytest.mark.parametrize("lost", ["images", "labels"])
+def test_half_of_what_belongs_together_is_refused_unless_it_is_empty(client, index_prefix, lost):
+    names = IndexNames(index_prefix)
+    create_indices(client, names)
+    gone = names.behind(getattr(names, lost))
+    client.indices.delete(index=gone)
+    create_indices(client, names)  # nothing was in the other one
+    client.indices.delete(index=gone)
+    kept = names.behind(names.labels if lost == "images" else names.images)
+    client.index(index=kept, body={"id": "x"}, refresh=True)
+    with pytest.raises(SetUpError, match=f"the index {gone} is gone, and {kept} alone is of no use: delete it too"):
+        create_indices(client, names)
+    client.indices.delete(index=kept)
+
+
 def test_an_older_index_gets_the_fields_it_lacks(client, index_prefix):
     names = IndexNames(index_prefix)
     body = {"mappings": {"dynamic": "strict", "properties": {"id": {"type": "keyword", "ignore_above": 8191}}}}
