@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from batch_job.adapters.aws_errors import S3, as_ours, error_code
 from batch_job.adapters.ranges import Portion, RangeReader
-from batch_job.errors import UnavailableError, UnreadableImageError
+from batch_job.errors import UnavailableError, UnreadableImageError, UnsupportedImageError
 from batch_job.ports import ArchiveStore, Clock, ObjectStore
 from batch_job.values.image import ImageRef
 from batch_job.values.objects import ListedObject, ObjectFacts
@@ -32,6 +32,10 @@ CONNECTIONS = 32
 """At least as many as threads that use one client; more would wait for each other."""
 
 _MISSING = ("404", "NoSuchKey")
+_BAD_REQUEST = "400"
+"""All that a HEAD tells of a customer's own key (SSE-C) that is missing, and of expired credentials too."""
+_REFUSED, _ENCRYPTION = "InvalidRequest", "encryption"
+"""How a GET names the former."""
 _NO_SUCH_BYTES = "InvalidRange"
 _NEEDS_RESTORE = ("GLACIER", "DEEP_ARCHIVE")
 """Storage classes; GLACIER_IR reads at once. Intelligent-Tiering says it in ``ArchiveStatus`` instead."""
@@ -83,6 +87,9 @@ class S3ObjectStore:
     def head(self, image: ImageRef) -> ObjectFacts | None:
         """Ask for an object's facts; None when it does not exist.
 
+        An object under a customer's own key (SSE-C) has facts too, by the listing: that it cannot be read is this one
+        object's failure, which ``S3Reader`` raises.
+
         Raises:
             AccessError: the role lacks s3:GetObject, or s3:ListBucket, without which S3 answers 403 for a missing key.
         """
@@ -92,6 +99,8 @@ class S3ObjectStore:
             except ClientError as error:
                 if error_code(error) in _MISSING:
                     return None
+                if error_code(error) == _BAD_REQUEST:
+                    return self._listed(image)
                 raise
         return ObjectFacts(
             etag=answer["ETag"].strip('"'),
@@ -99,6 +108,19 @@ class S3ObjectStore:
             last_modified=_iso(answer["LastModified"]),
             readable=_is_readable(answer),
         )
+
+    def _listed(self, image: ImageRef) -> ObjectFacts | None:
+        """Ask the bucket for an object's facts; an error says in words what is wrong, as no HEAD can."""
+        page = self._client.list_objects_v2(Bucket=image.bucket, Prefix=image.key, MaxKeys=1)
+        for found in page.get("Contents", ()):  # a key comes before all those that it begins
+            if found["Key"] == image.key:
+                return ObjectFacts(
+                    etag=found["ETag"].strip('"'),
+                    size=found["Size"],
+                    last_modified=_iso(found["LastModified"]),
+                    readable=found.get("StorageClass") not in _NEEDS_RESTORE,
+                )
+        return None
 
     def list(self, bucket: str, prefix: str) -> Iterator[ListedObject]:
         """Yield every object under a prefix, a page of 1,000 in memory at once."""
@@ -135,6 +157,10 @@ class S3Reader:
             except ClientError as error:
                 if error_code(error) == _NO_SUCH_BYTES and not start:
                     raise UnreadableImageError(f"{image.uri}: the file is empty") from error
+                if error_code(error) == _REFUSED and _ENCRYPTION in str(error).lower():
+                    raise UnsupportedImageError(
+                        f"{image.uri}: encrypted under a customer's own key (SSE-C), without which nobody reads it"
+                    ) from error
                 raise
             body = _whole_body(answer)
         size = int(answer["ContentRange"].rpartition("/")[2])

@@ -18,6 +18,7 @@ from batch_job.errors import (
     SetUpError,
     UnavailableError,
     UnreadableImageError,
+    UnsupportedImageError,
 )
 from batch_job.values.image import ImageRef
 from batch_job.values.objects import ListedObject, ObjectFacts
@@ -57,6 +58,45 @@ def test_a_forbidden_object_stops_and_names_the_permissions(client: Any, stub: S
     stub.add_client_error("head_object", "403", "Forbidden", http_status_code=403)
     with pytest.raises(AccessError, match=r"s3://bucket/a folder/.*s3:GetObject.*s3:ListBucket.*403: Forbidden"):
         S3ObjectStore(client).head(IMAGE)
+
+
+LISTING = {"Bucket": "bucket", "Prefix": IMAGE.key, "MaxKeys": 1}
+LISTED = {"Key": IMAGE.key, "ETag": '"abc"', "Size": 12, "LastModified": MODIFIED}
+
+
+@pytest.mark.parametrize(("storage", "readable"), [("STANDARD", True), ("GLACIER", False)])
+def test_an_object_under_a_customers_key_has_facts_by_the_listing(client: Any, stub: Stubber, storage: str, readable):
+    stub.add_client_error("head_object", "400", "Bad Request", http_status_code=400)
+    stub.add_response("list_objects_v2", {"Contents": [{**LISTED, "StorageClass": storage}]}, LISTING)
+    expected = ObjectFacts(etag="abc", size=12, last_modified="2026-01-02T03:04:05Z", readable=readable)
+    assert S3ObjectStore(client).head(IMAGE) == expected
+
+
+def test_a_bad_request_about_a_key_that_no_listing_has_is_about_nothing(client: Any, stub: Stubber):
+    for contents in ([], [{**LISTED, "Key": IMAGE.key + ".ovr"}]):
+        stub.add_client_error("head_object", "400", "Bad Request", http_status_code=400)
+        stub.add_response("list_objects_v2", {"Contents": contents}, LISTING)
+        assert S3ObjectStore(client).head(IMAGE) is None
+
+
+def test_credentials_that_expired_before_a_head_stop_the_run(client: Any, stub: Stubber):
+    stub.add_client_error("head_object", "400", "Bad Request", http_status_code=400)
+    stub.add_client_error("list_objects_v2", "ExpiredToken", "The provided token has expired.", http_status_code=400)
+    with pytest.raises(AccessError, match=r"HEAD s3://bucket/.*ExpiredToken"):
+        S3ObjectStore(client).head(IMAGE)
+
+
+def test_reading_an_object_under_a_customers_key_is_that_objects_failure(client: Any, stub: Stubber):
+    message = "The object was stored using a form of Server Side Encryption. The correct parameters must be provided."
+    stub.add_client_error("get_object", "InvalidRequest", message, http_status_code=400)
+    with pytest.raises(UnsupportedImageError, match=r"s3://bucket/.*SSE-C"):
+        S3Reader(client).read_range(IMAGE, etag="abc", start=0, length=10)
+
+
+def test_another_invalid_request_stops_the_run(client: Any, stub: Stubber):
+    stub.add_client_error("get_object", "InvalidRequest", "Missing required header", http_status_code=400)
+    with pytest.raises(SetUpError, match="Missing required header"):
+        S3Reader(client).read_range(IMAGE, etag="abc", start=0, length=10)
 
 
 @pytest.mark.parametrize(
