@@ -27,7 +27,8 @@ def grey_world(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     means = pixels.reshape(3, -1).mean(axis=1)
     gains = means.mean() / np.maximum(means, 1)
-    return np.clip(pixels * gains[:, None, None], 0, 255).astype(np.uint8)
+    balanced: NDArray[np.uint8] = np.clip(pixels * gains[:, None, None], 0, 255).astype(np.uint8)
+    return balanced
 
 
 def save_cut_outs(features: Sequence[Feature], image: MergedImage) -> None:
