@@ -1,0 +1,34 @@
+"""Signatures for an OpenSearch domain: AWS Signature Version 4, made anew for every request."""
+
+import boto3
+from opensearchpy import Urllib3AWSV4SignerAuth
+
+from batch_job.adapters.aws_errors import as_ours
+from batch_job.errors import AccessError, SettingsError
+
+SERVICE = "es"
+"""What requests to a domain are signed for; the serverless kind would be ``aoss``."""
+
+
+def domain_auth(*, region: str | None = None) -> Urllib3AWSV4SignerAuth:
+    """Make what ``open_client`` takes as ``http_auth``, from the credentials that boto3 finds.
+
+    Credentials that run out are renewed: they are asked for at each request.
+
+    Args:
+        region: The domain's; None: as boto3 finds it.
+
+    Raises:
+        AccessError: there are no credentials.
+        SettingsError: there is no Region.
+    """
+    session = boto3.Session(region_name=region)
+    with as_ours({}, doing="looking for AWS credentials"):
+        credentials = session.get_credentials()
+    if credentials is None:
+        raise AccessError(
+            "looking for AWS credentials: there are none, and an OpenSearch domain takes signed requests only"
+        )
+    if session.region_name is None:
+        raise SettingsError("in which Region is the OpenSearch domain? Set AWS_REGION")
+    return Urllib3AWSV4SignerAuth(credentials, session.region_name, SERVICE)

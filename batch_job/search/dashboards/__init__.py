@@ -1,0 +1,1 @@
+"""What analysts see: saved objects of OpenSearch Dashboards, as it exports and imports them."""

@@ -1,0 +1,1 @@
+"""Handlers: read the event, call, translate the answer."""
