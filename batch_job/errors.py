@@ -13,7 +13,8 @@
     - DiskFullError                this machine has no room left
   + PermanentError                 retrying changes nothing
     - InputError                   ... for this input: record it, go on to the next      exit 65
-      . UnreadableImageError, UnsupportedImageError, TooLargeError, GridError, GeometryError, AnswerError, HookError
+      . UnreadableImageError, UnsupportedImageError, TooLargeError, GridError, GeometryError, AnswerError, HookError,
+        InventoryError
     - DeploymentError              ... for any input: stop, a person must act            exit 78
       . SettingsError, AccessError, SetUpError
 """
@@ -135,6 +136,10 @@ class HookError(InputError):
     """A user's hook failed on this image."""
 
     code = ErrorCode.BAD_HOOK
+
+
+class InventoryError(InputError):
+    """An inventory that is not what S3 delivers, or not as it must be configured: it cannot be planned."""
 
 
 class DeploymentError(PermanentError):

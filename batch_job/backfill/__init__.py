@@ -1,0 +1,1 @@
+"""Which objects are worked on, and in what portions."""
