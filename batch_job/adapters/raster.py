@@ -22,7 +22,7 @@ from rasterio.session import DummySession
 from rasterio.windows import Window as GdalWindow
 
 from batch_job.adapters.ranges import LocalFiles, RangedFile, RangedObject, RangeReader
-from batch_job.adapters.raster_header import HEAD_BYTES, check_size, driver_of, read_facts
+from batch_job.adapters.raster_header import HEAD_BYTES, check_parts, check_size, driver_of, read_facts
 from batch_job.errors import BackfillError, TooLargeError, UnreadableImageError
 from batch_job.ports import OpenRaster, RasterSource
 from batch_job.values.image import LOCAL_FILES, ImageRef
@@ -66,6 +66,7 @@ class RasterOpener:
         file = RangedObject(reader, image, etag=etag)
         head = file.read(0, HEAD_BYTES)
         driver = driver_of(image, head)
+        check_parts(image, head)
         with rasterio.Env(session=DummySession(), **_GDAL_OPTIONS):
             with _as_ours(image, file):
                 dataset = _open(image, file, driver)

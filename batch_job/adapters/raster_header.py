@@ -23,6 +23,10 @@ can claim 65,535² pixels, and hours of decoding."""
 MAX_BLOCK_BYTES = 256 * 1024**2
 """A block is decoded at once, and may be larger than its image; a COG's has 1–4 MB."""
 
+MAX_PARTS = 100_000
+"""Parts of a JPEG 2000 times its bands: to open the file OpenJPEG takes 3.7 kB for each, measured, so 370 MB at most;
+60,000 px a side in parts of 1,024 px and 4 bands are 14,000."""
+
 MAX_BANDS = 1024
 """Hyperspectral sensors have about 450."""
 
@@ -38,6 +42,8 @@ _ALLOWED = (
 )
 """First bytes, and the one GDAL driver that may then open the file. A driver that can open other files for it (VRT and
 its like) is never on this list."""
+
+_JPEG_2000 = tuple(start for start, driver in _ALLOWED if driver == "JP2OpenJPEG")
 
 _REFUSED = (
     (b"<VRTDataset", "VRT"),
@@ -59,6 +65,8 @@ _PADDING = " \0"
 
 _SIZ = b"\xff\x4f\xff\x51"
 """Where a JPEG 2000 codestream begins, with its sizes (ISO/IEC 15444-1, A.5.1)."""
+_SIZ_BYTES = 42
+"""As far as the number of bands."""
 
 
 def driver_of(image: ImageRef, head: bytes) -> str:
@@ -78,6 +86,19 @@ def driver_of(image: ImageRef, head: bytes) -> str:
         if text.startswith(start):
             raise UnsupportedImageError(f"{image.uri}: {name} is not read, only TIFF, JPEG, PNG and JPEG 2000 are")
     raise UnreadableImageError(f"{image.uri}: no image that we read; it begins with {head[:16]!r}")
+
+
+def check_parts(image: ImageRef, head: bytes) -> None:
+    """Refuse a JPEG 2000 in so many parts that even to open it would need too much memory; raises as ``check_size``."""
+    at = head.find(_SIZ)
+    if not head.startswith(_JPEG_2000) or at < 0 or len(head) < at + _SIZ_BYTES:
+        return
+    right, bottom, _, _, part_width, part_height, left, top, bands = struct.unpack_from(">8IH", head, at + 8)
+    if not part_width or not part_height:
+        return
+    parts = -(-max(right - left, 0) // part_width) * -(-max(bottom - top, 0) // part_height)
+    if parts * bands > MAX_PARTS:
+        raise TooLargeError(f"{image.uri}: {parts} parts of {bands} bands; at most {MAX_PARTS} in all are read")
 
 
 def check_size(image: ImageRef, dataset: Any, head: bytes) -> None:

@@ -67,8 +67,8 @@ def _by_gdal() -> Iterator[tuple[str, bytes]]:
     yield "complex", _gdal(_noise(1, "complex64"))
     yield "gcps", _gdal(rgb, gcps=_GCPS, crs="EPSG:4326", transform=None, compress="DEFLATE")
     yield "rpcs", _gdal(rgb, rpcs=_RPCS, crs=None, transform=None, compress="DEFLATE")
-    yield "jp2", _gdal(rgb, driver="JP2OpenJPEG", reversible="YES")
-    yield "jp2-16-bit", _gdal(_noise(1, "uint16"), driver="JP2OpenJPEG", blockxsize=128, blockysize=128)
+    yield "jp2", _gdal(rgb, driver="JP2OpenJPEG", codec="JP2", reversible="YES")
+    yield "jp2-16-bit", _gdal(_noise(1, "uint16"), driver="JP2OpenJPEG", codec="JP2", blockxsize=128, blockysize=128)
     yield "j2k", _gdal(rgb, driver="JP2OpenJPEG", codec="J2K", crs=None, transform=None)
 
 

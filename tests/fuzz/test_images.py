@@ -7,7 +7,7 @@ from rasterio import Affine
 
 from tests.fuzz.images import Worker, run
 from tests.fuzz.mutations import MUTATIONS, damage
-from tests.fuzz.originals import originals, tiff_of
+from tests.fuzz.originals import HEIGHT, originals, tiff_of
 from tests.fuzz.visit import MOST_CHIPS, Kind
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bounds and peaks of memory are Linux's")
@@ -38,10 +38,13 @@ def with_height(tiff: bytes, rows: int) -> bytes:
     return tiff[:at] + struct.pack("<HHII", HEIGHT_TAG, LONG, 1, rows) + tiff[at + 12 :]
 
 
-def with_part_height(jp2: bytes, rows: int) -> bytes:
-    """Claim another height of the pieces (YTsiz) in a JPEG 2000 codestream."""
-    at = jp2.find(b"\xff\x4f\xff\x51") + 28
-    return jp2[:at] + struct.pack(">I", rows) + jp2[at + 4 :]
+def with_part_height(jp2: bytes, rows: int, *, of: int = HEIGHT) -> bytes:
+    """Claim another height of the parts (YTsiz), and of the image (Ysiz), in a JPEG 2000."""
+    siz, ihdr = jp2.find(b"\xff\x4f\xff\x51"), jp2.find(b"ihdr")
+    claimed = bytearray(jp2)
+    for at, value in ((siz + 28, rows), (siz + 12, of), (ihdr + 4, of)):
+        struct.pack_into(">I", claimed, at, value)
+    return bytes(claimed)
 
 
 def test_damaged_images_end_as_chips_or_as_input_errors(files: dict[str, bytes]) -> None:
@@ -74,6 +77,13 @@ def test_a_tiff_that_claims_two_thousand_million_rows_is_refused_at_once(
 
 def test_a_jpeg_2000_whose_pieces_are_larger_than_memory_is_too_large(files: dict[str, bytes], worker: Worker) -> None:
     ending = worker.visit(with_part_height(files["jp2"], 2**31 - 1))
+    assert (ending.kind, ending.what) == (Kind.REFUSED, "too_large")
+
+
+def test_a_jpeg_2000_of_very_many_parts_is_too_large_before_it_is_opened(
+    files: dict[str, bytes], worker: Worker
+) -> None:
+    ending = worker.visit(with_part_height(files["jp2"], 1, of=65_535))
     assert (ending.kind, ending.what) == (Kind.REFUSED, "too_large")
 
 
