@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from batch_job.adapters.aws_errors import S3, as_ours, error_code
 from batch_job.adapters.ranges import Portion, RangeReader
+from batch_job.adapters.store_time import NEVER_MS, DatedAnswer, StoreTime
 from batch_job.errors import UnavailableError, UnreadableImageError, UnsupportedImageError
 from batch_job.ports import ArchiveStore, Clock, ObjectStore
 from batch_job.values.image import ImageRef
@@ -43,7 +44,8 @@ _RESTORED = 'ongoing-request="false"'
 
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Goes on while the machine sleeps; elsewhere than on Linux, CLOCK_MONOTONIC does."""
-_NEVER_MS = 2**62
+_SENT_AT = "imagery_backfill_sent_at_boot_ms"
+"""Where a request's context, which botocore hands from sending to answer, keeps our time."""
 
 
 def s3_client(
@@ -206,11 +208,9 @@ class S3Clock:
     def __init__(self, client: "S3Client") -> None:
         """Listen to every answer that this client gets."""
         self._lock = threading.Lock()
-        self._newest_ms = -1
-        """The latest ``Date`` seen."""
-        self._noted_ms = self._read_at_ms = 0
-        """The time then, and what the boot clock said."""
-        client.meta.events.register("after-call.s3", self._note)
+        self._time: StoreTime | None = None
+        client.meta.events.register("request-created.s3", self._note_sending)
+        client.meta.events.register("after-call.s3", self._note_answer)
 
     def now_ms(self) -> int:
         """Give ms since 1970; see ``ports.Clock``.
@@ -219,27 +219,27 @@ class S3Clock:
             UnavailableError: S3 has not answered yet.
         """
         with self._lock:
-            if self._newest_ms < 0:
+            if self._time is None:
                 raise UnavailableError("S3 has not answered yet, so nobody knows the time")
-            return self._noted_ms + _boot_ms() - self._read_at_ms
+            return self._time.at(_boot_ms())
 
     def reading_age_ms(self) -> int:
         """Tell how old the newest ``Date`` is; a very large number before the first."""
         with self._lock:
-            return _boot_ms() - self._read_at_ms if self._newest_ms >= 0 else _NEVER_MS
+            return NEVER_MS if self._time is None else self._time.age_ms(_boot_ms())
 
-    def _note(self, http_response: Any, **_: Any) -> None:
-        date = http_response.headers.get("Date")
-        if date is None:
+    def _note_sending(self, request: Any, **_: Any) -> None:
+        """Note when a request goes out; called again for each retry, and the answer is the last one's."""
+        request.context[_SENT_AT] = _boot_ms()
+
+    def _note_answer(self, http_response: Any, context: dict[str, Any], **_: Any) -> None:
+        date, sent_ms = http_response.headers.get("Date"), context.get(_SENT_AT)
+        if date is None or sent_ms is None:
             return
-        date_ms, read_at_ms = int(parsedate_to_datetime(date).timestamp()) * 1000, _boot_ms()
+        date_ms = int(parsedate_to_datetime(date).timestamp()) * 1000
+        answer = DatedAnswer(date_ms=date_ms, sent_ms=sent_ms, read_ms=_boot_ms())
         with self._lock:
-            if date_ms <= self._newest_ms:
-                return  # an answer that took longer than a later one
-            # a Date leaves out the fraction of its second: it corrects our time, but does not turn it back
-            ours = self._noted_ms + read_at_ms - self._read_at_ms if self._newest_ms >= 0 else date_ms
-            self._noted_ms = min(max(ours, date_ms), date_ms + 999)
-            self._newest_ms, self._read_at_ms = date_ms, read_at_ms
+            self._time = StoreTime.first(answer) if self._time is None else self._time.after(answer)
 
 
 def _boot_ms() -> int:

@@ -1,13 +1,15 @@
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from botocore.response import StreamingBody
 from botocore.stub import Stubber
+from urllib3 import HTTPResponse
 
 from batch_job.adapters import s3
 from batch_job.adapters.s3 import S3ArchiveStore, S3Clock, S3ObjectStore, S3Reader, s3_client
@@ -258,16 +260,27 @@ class Boot:
         self.ms = 1000
         monkeypatch.setattr(s3, "_boot_ms", lambda: self.ms)
 
+    def pass_by(self, ms: int) -> None:
+        self.ms += ms
 
-def answered(client: Any, date: str | None) -> None:
-    headers = {} if date is None else {"Date": date}
-    client.meta.events.emit(
-        "after-call.s3.HeadObject",
-        http_response=SimpleNamespace(headers=headers, status_code=200),
-        parsed={},
-        model=None,
-        context={},
-    )
+    def pass_s(self, seconds: float) -> None:
+        self.ms += round(seconds * 1000)
+
+
+def answered(client: Any, date: str | None, meanwhile: Callable[[], None] = lambda: None, statuses: str = "200"):
+    """Send a HEAD through all of botocore but the network; ``meanwhile`` happens between sending and answer."""
+    left = [int(status) for status in statuses.split()]
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        meanwhile()
+        headers = {"Content-Length": "0"} if date is None else {"Content-Length": "0", "Date": date}
+        return AWSResponse(request.url, left.pop(0), headers, HTTPResponse(io.BytesIO(), preload_content=False))
+
+    client.meta.events.register("before-send.s3", answer)
+    try:
+        client.head_object(Bucket="bucket", Key="k")
+    finally:
+        client.meta.events.unregister("before-send.s3", answer)
 
 
 def at(second: int) -> str:
@@ -300,7 +313,7 @@ def test_an_older_answer_that_comes_later_changes_nothing(client: Any, monkeypat
     answered(client, at(30))
     boot.ms += 100
     answered(client, at(10))
-    assert clock.now_ms() == FIRST_MS + 30_100
+    assert (clock.now_ms(), clock.reading_age_ms()) == (FIRST_MS + 30_100, 100)
 
 
 def test_a_date_cut_to_its_second_does_not_turn_time_back(client: Any, monkeypatch: pytest.MonkeyPatch):
@@ -314,6 +327,52 @@ def test_a_date_cut_to_its_second_does_not_turn_time_back(client: Any, monkeypat
 def test_a_boot_clock_that_runs_ahead_is_corrected(client: Any, monkeypatch: pytest.MonkeyPatch):
     boot, clock = Boot(monkeypatch), S3Clock(client)
     answered(client, at(0))
-    boot.ms += 60_000
+    boot.ms += 20_000
     answered(client, at(2))
     assert clock.now_ms() == FIRST_MS + 2_999
+
+
+def test_one_answer_turns_time_back_by_half_a_minute_at_most(client: Any, monkeypatch: pytest.MonkeyPatch):
+    boot, clock = Boot(monkeypatch), S3Clock(client)
+    answered(client, at(0))
+    boot.ms += 60_000
+    answered(client, at(2))
+    assert clock.now_ms() == FIRST_MS + 30_000
+
+
+TWO_HOURS_MS = 2 * 60 * 60 * 1000
+
+
+def test_an_answer_that_waited_while_the_machine_was_suspended_does_not_turn_time_back(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+):
+    boot, clock = Boot(monkeypatch), S3Clock(client)
+    answered(client, at(0))
+    boot.ms += 1_000
+    answered(client, at(2), lambda: boot.pass_by(TWO_HOURS_MS))
+    assert clock.now_ms() == FIRST_MS + 1_000 + TWO_HOURS_MS
+    assert clock.reading_age_ms() == 1_000 + TWO_HOURS_MS
+
+
+def test_a_first_answer_that_waited_is_no_reading(client: Any, monkeypatch: pytest.MonkeyPatch):
+    boot, clock = Boot(monkeypatch), S3Clock(client)
+    answered(client, at(0), lambda: boot.pass_by(TWO_HOURS_MS))
+    assert clock.now_ms() == FIRST_MS
+    assert clock.reading_age_ms() > 10**15
+    answered(client, at(30))
+    assert (clock.now_ms(), clock.reading_age_ms()) == (FIRST_MS + 30_000, 0)
+
+
+def test_an_answer_that_took_long_still_shows_that_we_are_behind(client: Any, monkeypatch: pytest.MonkeyPatch):
+    boot, clock = Boot(monkeypatch), S3Clock(client)
+    answered(client, at(0))
+    answered(client, at(50), lambda: boot.pass_by(5_000))
+    assert (clock.now_ms(), clock.reading_age_ms()) == (FIRST_MS + 50_000, 5_000)
+
+
+def test_the_answer_to_a_retry_is_as_old_as_the_retry(client: Any, monkeypatch: pytest.MonkeyPatch):
+    boot, clock = Boot(monkeypatch), S3Clock(client)
+    monkeypatch.setattr(time, "sleep", boot.pass_s)
+    answered(client, at(0), lambda: boot.pass_by(1_500), "503 503 200")
+    assert boot.ms > 1000 + 3 * 1_500
+    assert clock.reading_age_ms() == 1_500
