@@ -1,0 +1,1 @@
+"""What AWS does and ministack does not: Batch jobs and image Lambdas as local processes, inventory configurations."""

@@ -1,0 +1,32 @@
+"""All hooks at once; imported only in the emulator's process, once its environment is set."""
+
+import atexit
+from pathlib import Path
+
+from ministack.services import batch
+
+from local.emulation import batch_records, cloudformation, inventory_api, lambdas
+from local.emulation.batch_jobs import JobsApi
+from local.emulation.entrypoint import read_entrypoint
+from local.emulation.scheduler import Scheduler
+
+
+def install(project: Path, *, max_processes: int) -> None:
+    """Teach ministack what it lacks. To be called once, before it serves."""
+    lambdas.install()
+    inventory_api.install()
+    cloudformation.install()
+    _install_batch(Scheduler(read_entrypoint(project), max_processes=max_processes))
+
+
+def _install_batch(scheduler: Scheduler) -> None:
+    batch._DISPATCH.update(batch_records.routes(scheduler.start_what_fits))
+    batch._DISPATCH.update(JobsApi(scheduler).routes())
+    reset = batch.reset
+
+    def reset_all() -> None:
+        scheduler.clear()
+        reset()
+
+    batch.reset = reset_all
+    atexit.register(scheduler.close)
