@@ -108,7 +108,7 @@ class _Visit:
     def _skip(self, entry: LedgerEntry | None, reason: SkipReason) -> Skipped:
         if entry is not None and entry.state in (State.INDEXED, State.FAILED):
             self._by.delete_dead(entry)
-        return Skipped(self._image, reason)
+        return Skipped(self._image, reason, None if entry is None else entry.error_code)
 
     def _remove(self, stored: StoredEntry) -> Outcome | None:
         now_ms = self._writer.now_ms(self._image)

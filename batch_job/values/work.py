@@ -70,6 +70,8 @@ class Skipped:
 
     image: ImageRef
     reason: SkipReason
+    code: ErrorCode | None = None
+    """Why the ledger's version failed at an earlier visit; None: it did not."""
 
     @property
     def worth_retrying(self) -> bool:

@@ -149,7 +149,7 @@ def test_an_input_error_is_recorded_once_and_retires_the_labels(world: World) ->
     assert entry.described is not None
     assert entry.described.etag == entry.version.etag
     assert world.labels.documents == {}
-    assert world.reconciler().reconcile(IMAGE) == Skipped(IMAGE, SkipReason.SAME)
+    assert world.reconciler().reconcile(IMAGE) == Skipped(IMAGE, SkipReason.SAME, ErrorCode.UNREADABLE)
 
 
 @pytest.mark.parametrize("refused_by", ["write", "put"])
@@ -341,7 +341,7 @@ def test_a_frozen_object_fails_until_it_is_restored(world: World) -> None:
     outcome = world.reconciler().reconcile(IMAGE)
     assert isinstance(outcome, Failed)
     assert outcome.code is ErrorCode.ARCHIVED
-    assert world.reconciler().reconcile(IMAGE) == Skipped(IMAGE, SkipReason.ARCHIVED)
+    assert world.reconciler().reconcile(IMAGE) == Skipped(IMAGE, SkipReason.ARCHIVED, ErrorCode.ARCHIVED)
     world.store.restore(IMAGE)
     assert world.reconciler().reconcile(IMAGE) == Indexed(IMAGE, 2)
     world.store.freeze(IMAGE)
