@@ -68,11 +68,12 @@ def set_up_search(wanted: Wanted, *, sleep: Callable[[float], None] = time.sleep
     """
     names = IndexNames(wanted.index_prefix)
     access = Access(writers=wanted.writers, readers=wanted.readers, people=wanted.people)
+    bundles = {file: read_bundle(file, names) for file in File}
     auth = domain_auth() if wanted.index_url.startswith("https://") else None
     with closing(open_client(wanted.index_url, http_auth=auth)) as client:
         _patiently(lambda: create_indices(client, names, shards=wanted.shards), sleep)
         no_roles = _patiently(lambda: put_roles(client, names, access), sleep)
-        no_objects = _import_all(lambda file: import_objects(client, read_bundle(file, names)), sleep)
+        no_objects = _import_all(lambda file: import_objects(client, bundles[file]), sleep)
     for one in no_roles + no_objects:
         log.warning("search.left_out", what=one.what, reason=one.reason)
     return no_roles + no_objects

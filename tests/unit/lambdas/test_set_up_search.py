@@ -1,0 +1,62 @@
+import pytest
+
+from batch_job.errors import SettingsError, SetUpError
+from batch_job.values.set_up import LeftOut
+from lambdas.set_up_search import MAX_REPORT_CHARS, handle
+
+PROPERTIES = {"ServiceToken": "arn:provider", "IndexUrl": "https://domain", "IndexPrefix": "survey", "Shards": "2"}
+
+
+def event(kind, **more):
+    return {"RequestType": kind, "ResourceProperties": PROPERTIES, "PhysicalResourceId": "search-survey", **more}
+
+
+def refuse(wanted):
+    raise AssertionError(wanted)
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_create_and_update_do_the_same(kind):
+    asked = []
+    answer = handle(event(kind), lambda wanted: asked.append(wanted) or ())
+    assert answer == {"PhysicalResourceId": "search-survey", "Data": {"LeftOut": ""}}
+    [wanted] = asked
+    assert (wanted.index_url, wanted.index_prefix, wanted.shards) == ("https://domain", "survey", 2)
+
+
+def test_delete_touches_nothing_and_keeps_the_name():
+    assert handle(event("Delete", PhysicalResourceId="search-old"), refuse) == {"PhysicalResourceId": "search-old"}
+
+
+def test_delete_of_what_never_was_right_succeeds():
+    assert handle(event("Delete", ResourceProperties={"Shards": "none"}), refuse)
+
+
+def test_what_was_left_out_is_told_and_fails_nothing():
+    left_out = (LeftOut("map imagery-map", "unsupported_type"), LeftOut("roles", "none"))
+    answer = handle(event("Create"), lambda _: left_out)
+    assert answer["Data"]["LeftOut"] == "map imagery-map: unsupported_type\nroles: none"
+
+
+def test_the_answer_fits_into_cloudformations():
+    answer = handle(event("Create"), lambda _: (LeftOut("x", "y" * 10_000),))
+    assert len(answer["Data"]["LeftOut"]) == MAX_REPORT_CHARS
+
+
+def test_the_address_of_a_stand_in_goes_before_that_of_the_template():
+    asked = []
+    handle(event("Create"), lambda wanted: asked.append(wanted.index_url) or (), index_url="http://127.0.0.1:9200")
+    assert asked == ["http://127.0.0.1:9200"]
+
+
+def test_failures_fail_the_deployment():
+    def fail(_):
+        raise SetUpError("no index")
+
+    with pytest.raises(SetUpError, match="no index"):
+        handle(event("Create"), fail)
+
+
+def test_wrong_properties_fail_before_anything_is_done():
+    with pytest.raises(SettingsError, match="Shards"):
+        handle(event("Create", ResourceProperties={**PROPERTIES, "Shards": "none"}), refuse)
