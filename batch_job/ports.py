@@ -124,6 +124,13 @@ class RasterSource(Protocol):
         """Read the whole image, scaled down so that neither side is over ``max_px``. Raises as ``read_windows``."""
         ...
 
+    def read_sample(self, *, bands: Sequence[int], max_px: int) -> Pixels:
+        """Read about ``max_px``² pixels from all over the image, in any arrangement, without reading all of it.
+
+        Raises as ``read_windows``.
+        """
+        ...
+
 
 class OpenRaster(Protocol):
     """Opens images of allowed formats, under ``If-Match`` where the store has it."""

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Protocol
 from batch_job.errors import ChangedError, UnavailableError, UnreadableImageError
 from batch_job.values.image import ImageRef
 
-BLOCK_BYTES = 512 * 1024
-"""One GET brings at least so much: it takes about as long as the wait for its first byte."""
-MAX_BLOCKS_AT_ONCE = 16
-"""8 MB a GET while the file is read in order, as strips and plain JPEG are."""
-MAX_BLOCKS_KEPT = 64
+BLOCK_BYTES = 64 * 1024
+"""What is kept together: so little that reading here and there brings not much that nobody asked for."""
+FIRST_BLOCKS_AHEAD = 8
+"""Once the file is read in order: 512 KB take about as long as the wait for a GET's first byte."""
+MAX_BLOCKS_AT_ONCE = 128
+"""8 MB a GET while the file is read on in order, as strips and plain JPEG are."""
+MAX_BLOCKS_KEPT = 512
 """32 MB for each open image, least recently used first out."""
 
 
@@ -87,13 +89,13 @@ class RangedObject:
         self._reader, self._image, self._etag = reader, image, etag
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._size: int | None = None
-        self._after_last, self._at_once = -1, 1
+        self._after_last, self._ahead = -1, 0
 
     @property
     def size(self) -> int:
         """Bytes of the whole object."""
         if self._size is None:
-            self._block(0)
+            self._block(0, 0)
         return self._size or 0
 
     def open(self) -> "RangedFile":
@@ -106,26 +108,29 @@ class RangedObject:
         if end <= start:
             return b""
         first, last = start // BLOCK_BYTES, (end - 1) // BLOCK_BYTES
-        parts = [self._block(index) for index in range(first, last + 1)]
+        parts = [self._block(index, last) for index in range(first, last + 1)]
         joined = parts[0] if len(parts) == 1 else b"".join(parts)
         return joined[start - first * BLOCK_BYTES : end - first * BLOCK_BYTES]
 
-    def _block(self, index: int) -> bytes:
+    def _block(self, index: int, last: int) -> bytes:
+        """Give a block; ``last`` is the last that is asked for after it."""
         if self.error is not None:
             raise self.error
         if index not in self._blocks:
             try:
-                self._fetch(index)
+                self._fetch(index, last)
             except Exception as error:
                 self.error = error
                 raise
         self._blocks.move_to_end(index)
         return self._blocks[index]
 
-    def _fetch(self, index: int) -> None:
-        """Get a block, and more of those after it the longer the object is read in order."""
-        self._at_once = min(self._at_once * 2, MAX_BLOCKS_AT_ONCE) if index == self._after_last else 1
-        start, length = index * BLOCK_BYTES, self._at_once * BLOCK_BYTES
+    def _fetch(self, index: int, last: int) -> None:
+        """Get the blocks asked for, and more of those after them the longer the object is read in order."""
+        in_order = index == self._after_last
+        self._ahead = min(max(2 * self._ahead, FIRST_BLOCKS_AHEAD), MAX_BLOCKS_AT_ONCE) if in_order else 0
+        n_blocks = max(min(last - index + 1, MAX_BLOCKS_AT_ONCE), self._ahead)
+        start, length = index * BLOCK_BYTES, n_blocks * BLOCK_BYTES
         portion = self._reader.read_range(self._image, etag=self._etag, start=start, length=length)
         self.requests += 1
         self._size, self._etag = portion.object_size, self._etag or portion.etag
@@ -134,7 +139,7 @@ class RangedObject:
             raise UnavailableError(f"{self._image.uri}: got {len(portion.body)} bytes of {wanted} from {start} on")
         for at in range(0, max(wanted, 1), BLOCK_BYTES):
             self._blocks[index + at // BLOCK_BYTES] = portion.body[at : at + BLOCK_BYTES]
-        self._after_last = index + self._at_once
+        self._after_last = index + n_blocks
         while len(self._blocks) > MAX_BLOCKS_KEPT:
             self._blocks.popitem(last=False)
 

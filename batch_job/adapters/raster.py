@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,16 @@ from rasterio.session import DummySession
 from rasterio.windows import Window as GdalWindow
 
 from batch_job.adapters.ranges import LocalFiles, RangedFile, RangedObject, RangeReader
-from batch_job.adapters.raster_header import HEAD_BYTES, check_parts, check_size, driver_of, read_facts
+from batch_job.adapters.raster_header import HEAD_BYTES, check_parts, check_size, driver_of, read_facts, read_layout
+from batch_job.adapters.raster_parts import (
+    SAMPLE_BLOCKS,
+    Layout,
+    Part,
+    overview_size,
+    parts_of,
+    sample_of,
+    sampled_sizes,
+)
 from batch_job.errors import BackfillError, TooLargeError, UnreadableImageError
 from batch_job.ports import OpenRaster, RasterSource
 from batch_job.values.image import LOCAL_FILES, ImageRef
@@ -43,6 +52,8 @@ _GDAL_OPTIONS = {
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a truncated JPEG is an error, not grey
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # with it GDAL 3.10 fills a truncated PNG with stray memory, silently
 }
+
+OPAQUE = 255
 
 _OPENING = threading.Lock()
 """Each opening adds a file system to GDAL's table, which has no lock of its own."""
@@ -73,8 +84,8 @@ class RasterOpener:
             with dataset:
                 with _as_ours(image, file):
                     check_size(image, dataset, head)
-                    facts = read_facts(dataset)
-                yield GdalRaster(image, dataset, file, facts)
+                    facts, layout = read_facts(dataset), read_layout(dataset)
+                yield GdalRaster(image, dataset, file, facts, layout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,7 @@ class GdalRaster:
     """rasterio's."""
     file: RangedObject
     facts: RasterFacts
+    layout: Layout
 
     def read_windows(self, windows: Iterable[Window], *, bands: Sequence[int]) -> Iterator[tuple[Window, Pixels]]:
         """Yield each window's pixels, read-only; see ``ports.RasterSource``.
@@ -103,10 +115,39 @@ class GdalRaster:
             yield window, Pixels(pixels.bands[:, :, cols], pixels.valid[:, cols])
 
     def read_overview(self, *, bands: Sequence[int], max_px: int) -> Pixels:
-        """Read the whole image, nearest neighbours, at most ``max_px`` a side; see ``ports.RasterSource``."""
-        shrink = max(self.facts.width, self.facts.height, max_px) / max_px
-        rows, cols = (max(1, round(side / shrink)) for side in (self.facts.height, self.facts.width))
-        return self._read(bands, out_size=(rows, cols))
+        """Read the whole image, nearest neighbours, at most ``max_px`` a side; see ``ports.RasterSource``.
+
+        Where the file holds no smaller copy, it is read part by part, every block once for all bands.
+        """
+        rows, cols = overview_size(self.layout, max_px=max_px)
+        if self.layout.has_copy_for(max_px):
+            return self._read(bands, out_size=(rows, cols))
+        read = (
+            (part, self._read(bands, window=_to_gdal(part.window), out_size=part.size))
+            for part in parts_of(self.layout, rows=rows, cols=cols)
+        )
+        return _joined(read, rows=rows, cols=cols)
+
+    def read_sample(self, *, bands: Sequence[int], max_px: int) -> Pixels:
+        """Read pixels from all over the image, of few of its blocks; see ``ports.RasterSource``."""
+        if max(self.facts.width, self.facts.height) <= max_px or self.layout.has_copy_for(max_px):
+            return self.read_overview(bands=bands, max_px=max_px)
+        for blocks in SAMPLE_BLOCKS:
+            windows = sample_of(self.layout, blocks=blocks)
+            sample = self._read_all(windows, bands, max_pixels=max_px**2)
+            if sample.valid.any():
+                break
+        return sample
+
+    def _read_all(self, windows: Sequence[Window], bands: Sequence[int], *, max_pixels: int) -> Pixels:
+        """Read windows scaled down, and put their pixels into one row."""
+        sizes = sampled_sizes(windows, max_pixels=max_pixels)
+        read = [
+            self._read(bands, window=_to_gdal(window), out_size=size)
+            for window, size in zip(windows, sizes, strict=True)
+        ]
+        values = np.concatenate([pixels.bands.reshape(len(bands), 1, -1) for pixels in read], axis=-1)
+        return Pixels(values, np.concatenate([pixels.valid.reshape(1, -1) for pixels in read], axis=-1))
 
     def _read(
         self, bands: Sequence[int], *, window: GdalWindow | None = None, out_size: tuple[int, int] | None = None
@@ -119,7 +160,7 @@ class GdalRaster:
             mask = self._own_mask(window, out_size)
         values = read[: len(bands)]
         valid = self._has_data(values, bands)
-        for more in (read[-1] if alpha else None, mask):
+        for more in (read[-1] if alpha else None, mask, self._table_alpha(values, bands)):
             if more is not None:
                 valid &= more > 0
         values.setflags(write=False)
@@ -146,6 +187,16 @@ class GdalRaster:
             present = ~np.isnan(shown) if shown.dtype.kind == "f" else np.ones(shown.shape, np.bool_)
             valid |= present if nodata is None else present & (shown != nodata)
         return valid
+
+    def _table_alpha(self, values: NDArray[Any], bands: Sequence[int]) -> NDArray[np.uint8] | None:
+        """Look up how opaque the colours are that a table has for band 1; None where all are."""
+        if 1 not in bands or all(opacity for *_, opacity in self.facts.palette):
+            return None
+        indices = values[bands.index(1)]
+        table: NDArray[np.uint8] = np.full(2 ** (8 * indices.dtype.itemsize), OPAQUE, np.uint8)
+        table[: len(self.facts.palette)] = [opacity for *_, opacity in self.facts.palette[: len(table)]]
+        looked_up: NDArray[np.uint8] = table[indices]
+        return looked_up
 
     def _bytes_per_pixel(self, bands: Sequence[int]) -> int:
         return sum(np.dtype(self.facts.dtypes[band - 1]).itemsize for band in bands)
@@ -196,6 +247,15 @@ def _around(row: Sequence[Window]) -> Window:
     start = min(window.col_off for window in row)
     end = max(window.col_off + window.width for window in row)
     return Window(col_off=start, row_off=row[0].row_off, width=end - start, height=row[0].height)
+
+
+def _joined(parts: Iterator[tuple[Part, Pixels]], *, rows: int, cols: int) -> Pixels:
+    first, pixels = next(parts)
+    values = np.empty((pixels.bands.shape[0], rows, cols), pixels.bands.dtype)
+    valid = np.empty((rows, cols), np.bool_)
+    for part, read in chain([(first, pixels)], parts):
+        values[:, part.rows, part.cols], valid[part.rows, part.cols] = read.bands, read.valid
+    return Pixels(values, valid)
 
 
 def _to_gdal(window: Window) -> GdalWindow:

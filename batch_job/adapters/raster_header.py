@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from rasterio.enums import ColorInterp
 
+from batch_job.adapters.raster_parts import Layout
 from batch_job.errors import TooLargeError, UnreadableImageError, UnsupportedImageError
 from batch_job.values.image import ImageRef
 from batch_job.values.place import Georeference, Georeferencing, GroundControlPoint, LonLat
@@ -19,6 +20,11 @@ HEAD_BYTES = 64 * 1024
 MAX_SCANLINE_PIXELS = 400_000_000
 """20,000². PNG, JPEG and JPEG 2000 in one piece are decoded from the top, whatever part is asked for; a file of 1 MB
 can claim 65,535² pixels, and hours of decoding."""
+
+MAX_SIDE_PX = 1_000_000
+MAX_PIXELS = 250_000**2
+"""62 gigapixels are 93,000 chips of 1,024 px, and 375 GB in 16-bit RGB. A sparse TIFF of 1 MB can claim 1,000,000²: all
+its chips would have to be looked at, for days."""
 
 MAX_BLOCK_BYTES = 256 * 1024**2
 """A block is decoded at once, and may be larger than its image; a COG's has 1–4 MB."""
@@ -60,6 +66,9 @@ _REFUSED = (
     (b"\x1f\x8b", "gzip"),
 )
 """Known, but not read; only for a message that helps."""
+
+FIRST_YEAR, LAST_YEAR = 1900, 2100
+"""Of photographs; what lies outside is a clock that nobody set."""
 
 _PADDING = " \0"
 
@@ -114,10 +123,15 @@ def check_size(image: ImageRef, dataset: Any, head: bytes) -> None:
     """
     if dataset.count > MAX_BANDS:
         raise TooLargeError(f"{image.uri}: {dataset.count} bands; at most {MAX_BANDS} are read")
+    width, height = dataset.width, dataset.height
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE_PX:
+        raise TooLargeError(
+            f"{image.uri}: {width} x {height} px; at most {MAX_PIXELS // 10**6:,} million are read, and "
+            f"{MAX_SIDE_PX:,} a side: cut it into several images"
+        )
     _check_blocks(image, dataset)
     if dataset.driver == "GTiff":
         return
-    width, height = dataset.width, dataset.height
     if dataset.driver == "JP2OpenJPEG":
         width, height = _largest_part(head, width=width, height=height)
     if width * height > MAX_SCANLINE_PIXELS:
@@ -144,11 +158,28 @@ def read_facts(dataset: Any) -> RasterFacts:
     )
 
 
+def read_layout(dataset: Any) -> Layout:
+    """Describe how the pixels of an open rasterio dataset lie in its file."""
+    rows, cols = dataset.block_shapes[0]
+    return Layout(
+        width=dataset.width,
+        height=dataset.height,
+        block_width=cols,
+        block_height=rows,
+        pixel_bytes=_pixel_bytes(dataset),
+        shrinks=tuple(dataset.overviews(1)),
+    )
+
+
+def _pixel_bytes(dataset: Any) -> int:
+    """Tell how many bytes a pixel has in one block: of all bands, or of one where each has its own blocks."""
+    bands = dataset.count if dataset.interleaving and dataset.interleaving.value == "PIXEL" else 1
+    return bands * max(16 if dtype.startswith("complex") else np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+
+
 def _check_blocks(image: ImageRef, dataset: Any) -> None:
     rows, cols = dataset.block_shapes[0]
-    bands = dataset.count if dataset.interleaving and dataset.interleaving.value == "PIXEL" else 1
-    item_bytes = max(16 if dtype.startswith("complex") else np.dtype(dtype).itemsize for dtype in dataset.dtypes)
-    n_bytes = rows * cols * bands * item_bytes
+    n_bytes = rows * cols * _pixel_bytes(dataset)
     if n_bytes > MAX_BLOCK_BYTES:
         raise TooLargeError(
             f"{image.uri}: a block of {cols} x {rows} px needs {n_bytes} bytes; at most {MAX_BLOCK_BYTES} are decoded "
@@ -173,15 +204,23 @@ def _palette(dataset: Any) -> tuple[tuple[int, int, int, int], ...]:
 
 
 def _acquired(tags: dict[str, str]) -> str | None:
-    """Read a time as EXIF and TIFF write it; they seldom name a zone, then it is taken for UTC."""
-    for name, zone in (("EXIF_DateTimeOriginal", "EXIF_OffsetTimeOriginal"), ("TIFFTAG_DATETIME", "")):
-        text = f"{tags.get(name, '').strip(_PADDING)} {tags.get(zone, '').strip(_PADDING) or '+00:00'}"
-        try:
-            taken = datetime.strptime(text, "%Y:%m:%d %H:%M:%S %z")
-        except ValueError:
-            continue
-        return f"{taken.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return None
+    """Read when a photograph was taken, by EXIF; without a zone it is taken for UTC.
+
+    A TIFF's own DateTime tells when the file was written, often years later.
+    """
+    text = tags.get("EXIF_DateTimeOriginal", "").strip(_PADDING)
+    zone = tags.get("EXIF_OffsetTimeOriginal", "").strip(_PADDING)
+    taken = _moment(f"{text} {zone}") or _moment(f"{text} +00:00")
+    if taken is None or not FIRST_YEAR <= taken.year <= LAST_YEAR:
+        return None
+    return taken.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, "%Y:%m:%d %H:%M:%S %z")
+    except ValueError:
+        return None
 
 
 def _georeference(dataset: Any) -> Georeference:

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batch_job.imagery.bands import BandChoice, choose_bands
-from batch_job.imagery.stretch import Limits, declared_limits, measure_limits, needs_overview, to_rgb
+from batch_job.imagery.stretch import Limits, declared_limits, measure_limits, needs_measuring, to_rgb
 from batch_job.ports import RasterSource
 from batch_job.settings import PipelineSettings, Stretch
 from batch_job.values.raster import Pixels, RasterFacts
 from batch_job.values.spaces import ChipGrid, Window
 
 MEASURED_PX = 1024
-"""Longer side of the overview from which the stretch is measured: a million pixels settle percentiles well enough."""
+"""The stretch is measured on the square of so many: a million pixels settle percentiles well enough."""
 
 NOTHING = Pixels(np.empty((0, 0, 0), np.uint8), np.empty((0, 0), np.bool_))
 
@@ -54,13 +54,13 @@ class Picture:
 
 
 def open_picture(source: RasterSource, *, stretch: Stretch) -> Picture:
-    """Choose bands and measure the stretch; 8-bit images are not read for that.
+    """Choose bands and measure the stretch, on a sample of a large image; 8-bit images are not read for that.
 
     Raises:
         UnsupportedImageError: there is no picture in these bands.
     """
     choice = choose_bands(source.facts)
-    if not needs_overview(source.facts, choice):
+    if not needs_measuring(source.facts, choice):
         return Picture(source, choice, declared_limits(choice, source.facts))
-    overview = source.read_overview(bands=choice.bands, max_px=MEASURED_PX)
-    return Picture(source, choice, measure_limits(overview, choice, source.facts, stretch))
+    sample = source.read_sample(bands=choice.bands, max_px=MEASURED_PX)
+    return Picture(source, choice, measure_limits(sample, choice, source.facts, stretch))

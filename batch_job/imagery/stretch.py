@@ -32,7 +32,7 @@ class Limits:
     highs: tuple[float, ...]
 
 
-def needs_overview(facts: RasterFacts, choice: BandChoice) -> bool:
+def needs_measuring(facts: RasterFacts, choice: BandChoice) -> bool:
     """Tell whether the limits must be measured; else ``declared_limits`` knows them."""
     return choice.colours in (Colours.RGB, Colours.GRAY) and not _has_byte_range(facts, choice)
 
@@ -49,22 +49,22 @@ def declared_limits(choice: BandChoice, facts: RasterFacts) -> Limits | None:
     return Limits(lows=(0.0,) * n, highs=(float(2**facts.bits - 1),) * n)
 
 
-def measure_limits(overview: Pixels, choice: BandChoice, facts: RasterFacts, stretch: Stretch) -> Limits | None:
-    """Find the limits for a whole image from a small picture of it.
+def measure_limits(sample: Pixels, choice: BandChoice, facts: RasterFacts, stretch: Stretch) -> Limits | None:
+    """Find the limits for a whole image from some of its pixels.
 
     Args:
-        overview: (bands, rows, columns) of the bands chosen.
-        choice: The bands of the overview.
+        sample: (bands, rows, columns) of the bands chosen.
+        choice: The bands of the sample.
         facts: The image's header.
         stretch: One pair of limits for all bands, or one each.
 
     Returns:
-        As ``declared_limits`` where no overview is needed.
+        As ``declared_limits`` where nothing must be measured.
     """
-    if not needs_overview(facts, choice):
+    if not needs_measuring(facts, choice):
         return declared_limits(choice, facts)
     samples = [
-        _shown(band, overview.valid, facts.nodata[n - 1]) for n, band in zip(choice.bands, overview.bands, strict=True)
+        _shown(band, sample.valid, facts.nodata[n - 1]) for n, band in zip(choice.bands, sample.bands, strict=True)
     ]
     if stretch is Stretch.JOINT:
         low, high = _percentiles(np.concatenate(samples))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from batch_job.adapters.ranges import (
     BLOCK_BYTES,
+    FIRST_BLOCKS_AHEAD,
     MAX_BLOCKS_AT_ONCE,
     MAX_BLOCKS_KEPT,
     LocalFiles,
@@ -89,25 +90,32 @@ def test_no_byte_is_asked_for_twice_while_it_is_kept():
 
 
 def test_reading_in_order_asks_for_more_at_once():
-    watched = Watched(bytes(40 * BLOCK_BYTES))
+    watched = Watched(bytes(400 * BLOCK_BYTES))
     opened = RangedObject(watched, IMAGE, etag=None)
-    for index in range(40):
+    for index in range(400):
         opened.read(index * BLOCK_BYTES, BLOCK_BYTES)
     blocks = [length // BLOCK_BYTES for *_, length in watched.calls]
-    assert blocks == [1, 2, 4, 8, MAX_BLOCKS_AT_ONCE, MAX_BLOCKS_AT_ONCE]
+    assert blocks == [1, FIRST_BLOCKS_AHEAD, 16, 32, 64, MAX_BLOCKS_AT_ONCE, MAX_BLOCKS_AT_ONCE, MAX_BLOCKS_AT_ONCE]
 
 
-def test_reading_here_and_there_asks_for_one_block_each():
-    watched = Watched(bytes(40 * BLOCK_BYTES))
+def test_reading_here_and_there_asks_for_what_is_wanted_at_once_and_no_more():
+    watched = Watched(bytes(400 * BLOCK_BYTES))
     opened = RangedObject(watched, IMAGE, etag=None)
-    for index in (0, 30, 10, 20):
-        opened.read(index * BLOCK_BYTES, 1)
-    assert {length for *_, length in watched.calls} == {BLOCK_BYTES}
+    for index, n_blocks in ((0, 1), (300, 12), (100, 1), (200, 7)):
+        opened.read(index * BLOCK_BYTES, n_blocks * BLOCK_BYTES)
+    blocks = [(start // BLOCK_BYTES, length // BLOCK_BYTES) for _, start, length in watched.calls]
+    assert blocks == [(0, 1), (300, 12), (100, 1), (200, 7)]
+
+
+def test_more_than_may_be_kept_is_read_too_but_never_in_one_request():
+    watched = Watched(bytes(300 * BLOCK_BYTES))
+    assert len(RangedObject(watched, IMAGE, etag=None).read(0, 300 * BLOCK_BYTES)) == 300 * BLOCK_BYTES
+    assert max(length // BLOCK_BYTES for *_, length in watched.calls) == MAX_BLOCKS_AT_ONCE
 
 
 def test_memory_is_bounded():
-    opened = RangedObject(Watched(bytes(200 * BLOCK_BYTES)), IMAGE, etag=None)
-    for index in range(200):
+    opened = RangedObject(Watched(bytes(600 * BLOCK_BYTES)), IMAGE, etag=None)
+    for index in range(600):
         opened.read(index * BLOCK_BYTES, 1)
     assert len(opened._blocks) == MAX_BLOCKS_KEPT
 

@@ -5,6 +5,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from rasterio.io import MemoryFile
 from rasterio.rpc import RPC
 from rasterio.windows import Window as GdalWindow
 
-from batch_job.adapters import raster
-from batch_job.adapters.ranges import BLOCK_BYTES, ObjectsInMemory, Portion, RangedObject
+from batch_job.adapters import raster, raster_parts
+from batch_job.adapters.ranges import BLOCK_BYTES, LocalFiles, ObjectsInMemory, Portion, RangedObject
 from batch_job.adapters.raster import RasterOpener
 from batch_job.errors import (
     AccessError,
@@ -33,11 +34,13 @@ from batch_job.errors import (
     UnreadableImageError,
     UnsupportedImageError,
 )
-from batch_job.imagery.bands import choose_bands
+from batch_job.imagery.bands import Colours, choose_bands
 from batch_job.imagery.encode import is_blank
 from batch_job.imagery.grid import windows
+from batch_job.imagery.picture import open_picture
 from batch_job.imagery.stretch import declared_limits, to_rgb
 from batch_job.ports import RasterSource
+from batch_job.settings import Stretch
 from batch_job.values.image import LOCAL_FILES, ImageRef
 from batch_job.values.place import Georeference, Georeferencing
 from batch_job.values.raster import Pixels
@@ -188,7 +191,7 @@ def test_a_row_of_chips_is_one_read():
 
     grid = ChipGrid(image_width=400, image_height=300, chip_px=100, overlap_px=20)
     with opened(LAYOUTS["strips"]) as source:
-        counted = raster.GdalRaster(IMAGE, Counting(source.dataset), source.file, source.facts)
+        counted = raster.GdalRaster(IMAGE, Counting(source.dataset), source.file, source.facts, source.layout)
         rows = {window.row_off for window, _ in counted.read_windows(windows(grid), bands=[1])}
     assert Counting.reads == len(rows) == 4
 
@@ -212,6 +215,122 @@ def test_no_side_of_an_overview_is_over_the_size(width: int, height: int, max_px
     with opened(tiff(np.ones((1, height, width), np.uint8))) as source:
         overview = source.read_overview(bands=[1], max_px=max_px)
     assert max(overview.bands.shape[1:]) == min(max_px, max(width, height))
+
+
+# ---- how much is read
+
+
+@dataclass
+class Counting:
+    """Files of this machine, and how many bytes of them were asked for."""
+
+    n_bytes: int = 0
+
+    def read_range(self, image: ImageRef, *, etag: str | None, start: int, length: int) -> Portion:
+        portion = LocalFiles().read_range(image, etag=etag, start=start, length=length)
+        self.n_bytes += len(portion.body)
+        return portion
+
+
+SIDE_PX = 6144
+"""226 MB in three bands of 16 bits, more than GDAL's cache holds."""
+
+
+@contextmanager
+def large(folder: Path, **profile: Any) -> Iterator[tuple[RasterSource, Counting]]:
+    """A file of zeros, open, and the count of bytes that reading it takes from now on."""
+    path, reader = folder / "large.tif", Counting()
+    facts = {"driver": "GTiff", "width": SIDE_PX, "height": SIDE_PX, "count": 3, "dtype": "uint16"}
+    with rasterio.open(path, "w", **{**facts, **profile}):
+        pass
+    opener = RasterOpener(ObjectsInMemory({}), files=reader)
+    with opener(ImageRef(LOCAL_FILES, str(path)), etag=None) as source:
+        reader.n_bytes = 0
+        yield source, reader
+    path.unlink()
+
+
+BLOCKS = {"tiled": True, "blockxsize": 512, "blockysize": 512}
+
+
+@pytest.mark.parametrize(
+    ("profile", "block_bytes"),
+    [
+        ({**BLOCKS, "interleave": "pixel"}, 512 * 512 * 6),
+        ({**BLOCKS, "interleave": "band"}, 512 * 512 * 6),
+        ({"interleave": "pixel", "blockysize": 16}, SIDE_PX * 16 * 6),
+    ],
+    ids=["blocks", "blocks of one band", "strips"],
+)
+def test_the_stretch_is_measured_on_few_blocks_of_a_large_image(profile, block_bytes: int, tmp_path: Path):
+    with large(tmp_path, **profile) as (source, reader):
+        open_picture(source, stretch=Stretch.JOINT)
+    assert 0 < reader.n_bytes <= 1.2 * 64 * block_bytes < SIDE_PX**2 * 6 * 0.6
+
+
+def test_even_thin_strips_bring_little_else(tmp_path: Path):
+    with large(tmp_path, interleave="pixel", blockysize=1) as (source, reader):
+        source.read_sample(bands=[1, 2, 3], max_px=1024)
+    assert 0 < reader.n_bytes <= 64 * (SIDE_PX * 6 + 2 * BLOCK_BYTES)
+
+
+def test_a_small_copy_in_the_file_is_all_that_the_stretch_needs(tmp_path: Path):
+    body = tiff(noise(height=3000, width=4000, dtype="uint16"), tiled=True, blockxsize=256, blockysize=256)
+    (tmp_path / "x.tif").write_bytes(body)
+    with rasterio.open(tmp_path / "x.tif", "r+") as made:
+        made.build_overviews([2, 4])
+    reader = Counting()
+    with RasterOpener(ObjectsInMemory({}), files=reader)(ImageRef(LOCAL_FILES, f"{tmp_path}/x.tif"), etag=None) as it:
+        sample = it.read_sample(bands=[1, 2, 3], max_px=1024)
+    assert sample.bands.shape == (3, 768, 1024)
+    assert reader.n_bytes < len(body) / 8
+
+
+@pytest.mark.parametrize("profile", [BLOCKS, {}], ids=["blocks", "strips"])
+def test_an_overview_takes_every_byte_once_for_all_bands(profile, tmp_path: Path):
+    with large(tmp_path, interleave="pixel", **profile) as (source, reader):
+        assert source.read_overview(bands=[1, 2, 3], max_px=2000).bands.shape == (3, 2000, 2000)
+    assert 0 < reader.n_bytes <= 1.05 * SIDE_PX**2 * 6
+
+
+@pytest.mark.parametrize("profile", [{}, {"tiled": True, "blockxsize": 64, "blockysize": 64}], ids=["strips", "blocks"])
+@pytest.mark.parametrize("part_bytes", [1, 10_000, 10**6])
+def test_an_overview_shows_everything_at_its_place(profile, part_bytes: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(raster_parts, "PART_BYTES", part_bytes)
+    rows, cols = np.mgrid[:600, :800].astype(np.uint16)
+    with opened(tiff(np.stack([cols, rows]), **profile)) as source:
+        overview = source.read_overview(bands=[1, 2], max_px=100).bands.astype(int)
+    expected_rows, expected_cols = np.mgrid[:75, :100] * 8 + 4
+    assert np.abs(overview[0] - expected_cols).max() <= 8
+    assert np.abs(overview[1] - expected_rows).max() <= 8
+
+
+def test_a_sample_has_the_percentiles_of_the_image():
+    rows, cols = np.mgrid[:2500, :3000]
+    body = tiff((rows + cols).astype(np.uint16)[None], tiled=True, blockxsize=128, blockysize=128)
+    with opened(body) as source:
+        sample = source.read_sample(bands=[1], max_px=500)
+    assert sample.bands.shape == (1, *sample.valid.shape)
+    assert 0.9 * 500**2 < sample.valid.size < 1.2 * 500**2
+    found, expected = (np.percentile(values, [2, 50, 98]) for values in (sample.bands, rows + cols))
+    np.testing.assert_allclose(found, expected, atol=100)
+
+
+@pytest.mark.parametrize("mode", ["nodata", "mask"])
+def test_an_image_of_almost_only_nodata_is_looked_at_more_closely(mode: str):
+    pixels, mask = np.zeros((1, 2560, 2560), np.uint16), np.zeros((2560, 2560), np.uint8)
+    pixels[0, 64:128, 64:128], mask[64:128, 64:128] = 1234, 255
+    said = {"nodata": 0} if mode == "nodata" else {"mask": mask}
+    body = tiff(pixels, tiled=True, blockxsize=64, blockysize=64, compress="deflate", **said)
+    with opened(body) as source:
+        sample = source.read_sample(bands=[1], max_px=1024)
+    assert sample.bands[0][sample.valid].tolist() == [1234] * int(sample.valid.sum())
+    assert sample.valid.any()
+
+
+def test_an_empty_image_is_looked_at_and_left():
+    with opened(tiff(np.zeros((1, 2560, 2560), np.uint16), nodata=0, compress="deflate")) as source:
+        assert not source.read_sample(bands=[1], max_px=1024).valid.any()
 
 
 # ---- what is picture and what is not
@@ -261,6 +380,34 @@ def test_an_overview_knows_the_mask_too():
     mask[:, 200:] = 1
     with opened(tiff(noise(), mask=mask * 255)) as source:
         assert source.read_overview(bands=[1], max_px=40).valid.mean() == pytest.approx(0.5, abs=0.05)
+
+
+def palette_png(opacities: bytes) -> bytes:
+    """Stripes of colours 0, 1, 2 and 3, opaque as said."""
+    drawing = Image.fromarray(np.repeat(np.arange(4, dtype=np.uint8), 25)[None].repeat(100, axis=0), "P")
+    drawing.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 0])
+    return pillow(drawing, "PNG", transparency=opacities)
+
+
+def test_transparent_colours_of_a_table_are_no_picture():
+    with opened(palette_png(bytes([0, 255, 0, 9]))) as source:
+        assert choose_bands(source.facts).colours is Colours.PALETTE
+        pixels = whole(source)
+        overview = source.read_overview(bands=[1], max_px=4)
+    assert pixels.valid[50, ::25].tolist() == [False, True, False, True]
+    assert overview.valid[0].tolist() == [False, True, False, True]
+
+
+def test_a_picture_in_transparent_colours_alone_is_blank():
+    with opened(palette_png(bytes(4))) as source:
+        picture = open_picture(source, stretch=Stretch.JOINT)
+        [(_, rgb, valid)] = picture.read([Window(col_off=0, row_off=0, width=100, height=100)])
+    assert is_blank(rgb, valid)
+
+
+def test_a_table_of_opaque_colours_hides_nothing():
+    assert read_all(pillow(picture("P"), "PNG")).valid.all()
+    assert read_all(palette_png(bytes([255] * 4))).valid.all()
 
 
 def test_all_nodata_is_read_and_blank():
@@ -386,10 +533,12 @@ def test_rational_polynomials_are_a_place():
     assert list(place.rpcs) == sorted(place.rpcs)
 
 
-def exif(*, latitude: tuple[float, ...] = (33.0, 51.0, 36.0), reference: str = "S", taken: str = "") -> Image.Exif:
+def exif(
+    *, latitude: tuple[float, ...] = (33.0, 51.0, 36.0), reference: str = "S", taken: str = "", zone: str = "+02:00"
+) -> Image.Exif:
     facts = Image.Exif()
     facts.get_ifd(0x8825).update({1: reference, 2: latitude, 3: "W", 4: (151.0, 12.0, 30.0)})
-    facts.get_ifd(0x8769).update({0x9003: taken, 0x9011: "+02:00"})
+    facts.get_ifd(0x8769).update({0x9003: taken, 0x9011: zone})
     return facts
 
 
@@ -410,13 +559,28 @@ def test_an_impossible_position_is_no_place(latitude: tuple[float, ...]):
 
 
 @pytest.mark.parametrize(
-    ("text", "acquired"),
-    [("2018:07:16 06:06:23", "2018-07-16T06:06:23Z"), ("0000:00:00 00:00:00", None), ("yesterday", None)],
+    ("taken", "zone", "acquired"),
+    [
+        ("2018:07:16 06:06:23", "", "2018-07-16T06:06:23Z"),
+        ("2018:07:16 06:06:23", "   :  ", "2018-07-16T06:06:23Z"),
+        ("2018:07:16 00:06:23", "+05:30", "2018-07-15T18:36:23Z"),
+        ("1900:01:01 00:00:00", "+14:00", "1899-12-31T10:00:00Z"),
+        ("0000:00:00 00:00:00", "", None),
+        ("0001:01:01 00:00:00", "+01:00", None),
+        ("1899:12:31 23:59:59", "", None),
+        ("9999:12:31 23:59:59", "-12:00", None),
+        ("2101:01:01 00:00:00", "", None),
+        ("yesterday", "", None),
+    ],
 )
-def test_a_tiffs_time_is_read_where_it_is_one(text: str, acquired: str | None):
-    body = pillow(picture(), "TIFF", tiffinfo={306: text})
-    with opened(body) as source:
+def test_a_photographs_time_is_read_where_it_is_one(taken: str, zone: str, acquired: str | None):
+    with opened(pillow(picture(), "JPEG", exif=exif(taken=taken, zone=zone))) as source:
         assert source.facts.acquired == acquired
+
+
+def test_when_a_tiff_was_written_is_not_when_it_was_taken():
+    with opened(pillow(picture(), "TIFF", tiffinfo={306: "2018:07:16 06:06:23"})) as source:
+        assert source.facts.acquired is None
 
 
 # ---- bad input
@@ -598,6 +762,31 @@ def test_a_one_colour_tiff_of_900_million_pixels_is_opened_and_read_in_parts():
     with opened(body) as source:
         [(_, pixels)] = source.read_windows([corner], bands=[1, 2, 3])
     assert is_blank(pixels.bands, pixels.valid)
+
+
+def sparse(width: int, height: int) -> bytes:
+    profile = {"tiled": True, "blockxsize": 8192, "blockysize": 8192, "compress": "deflate", "sparse_ok": True}
+    with MemoryFile() as file:
+        with file.open(driver="GTiff", width=width, height=height, count=1, dtype="uint8", **profile):
+            pass
+        return file.read()
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(1_000_000, 1_000_000), (250_000, 250_001), (1_000_001, 1), (1, 1_000_001)]
+)
+def test_more_pixels_than_anybody_would_look_at_are_refused_by_the_header(width: int, height: int):
+    with (
+        pytest.raises(TooLargeError, match=f"{width} x {height} px; at most 62,500 million"),
+        opened(sparse(width, height)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(("width", "height"), [(250_000, 250_000), (1_000_000, 62_500)])
+def test_the_largest_image_is_opened(width: int, height: int):
+    with opened(sparse(width, height)) as source:
+        assert (source.facts.width, source.facts.height) == (width, height)
 
 
 def test_a_tiff_of_one_huge_block_is_refused_by_its_header():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from batch_job.imagery.bands import BandChoice, Colours, choose_bands
-from batch_job.imagery.stretch import Limits, declared_limits, measure_limits, needs_overview, to_rgb
+from batch_job.imagery.stretch import Limits, declared_limits, measure_limits, needs_measuring, to_rgb
 from batch_job.settings import Stretch
 from batch_job.values.raster import Pixels, RasterFacts
 
@@ -50,7 +50,7 @@ def noise(dtype: str, *, low: int = 0, high: int = 255, bands: int = 3) -> NDArr
 def test_eight_bits_pass_as_they_are_and_no_overview_is_needed():
     bands = noise("uint8")
     facts = facts_of(bands, RGB)
-    assert not needs_overview(facts, choose_bands(facts))
+    assert not needs_measuring(facts, choose_bands(facts))
     rgb, limits = shown(whole(bands), facts)
     assert limits is None
     np.testing.assert_array_equal(rgb, bands)
@@ -183,7 +183,7 @@ def test_few_bits_fill_the_range(bits: int, white: int):
     bands = noise("uint8", high=white, bands=1)
     facts = facts_of(bands, ("gray",), bits=bits)
     choice = choose_bands(facts)
-    assert not needs_overview(facts, choice)
+    assert not needs_measuring(facts, choice)
     rgb = to_rgb(whole(bands), facts, choice, declared_limits(choice, facts))
     assert set(np.unique(rgb)) == {round(255 * value / white) for value in range(white + 1)}
 
@@ -191,7 +191,7 @@ def test_few_bits_fill_the_range(bits: int, white: int):
 def test_twelve_bits_are_measured_like_any_other_depth():
     bands = noise("uint16", low=200, high=3000)
     facts = facts_of(bands, RGB, bits=12)
-    assert needs_overview(facts, choose_bands(facts))
+    assert needs_measuring(facts, choose_bands(facts))
     assert shown(whole(bands), facts)[0].max() == 255
 
 
