@@ -1,5 +1,6 @@
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ from batch_job.search.dashboards.saved_objects import File, read_bundle
 from batch_job.search.mappings import IMAGE_FIELDS, LABEL_FIELDS, IndexNames
 from tests.saved_objects import layers, lines, objects, of_type, opened, pattern_of, search_source, uses
 
+DOCS = Path(__file__).parents[3] / "docs" / "dashboards.md"
 NAMES = IndexNames()
 OBJECTS = objects(NAMES)
 FIELDS = {NAMES.images: IMAGE_FIELDS, NAMES.labels: LABEL_FIELDS}
@@ -184,6 +186,13 @@ def test_another_prefix_names_other_objects_and_other_indices(file):
     body = read_bundle(file, IndexNames("survey_2026")).body.decode()
     assert "imagery-" not in body
     assert body.replace("survey_2026-", "imagery-") == read_bundle(file, NAMES).body.decode()
+
+
+def test_the_documentation_lists_every_object():
+    titles = {one["attributes"]["title"] for one in OBJECTS}
+    rows = DOCS.read_text(encoding="utf-8").partition("## What is there")[2].partition("\n## ")[0].splitlines()
+    told = {name.strip(" `") for row in rows if row.startswith("|") for name in row.split("|")[1].split(",")}
+    assert told - {"object", "---"} == titles
 
 
 @pytest.mark.parametrize("prefix", ["", 'a"b', "A", "-a", "a b", "a\\", "a,b", "a*", "ü"])

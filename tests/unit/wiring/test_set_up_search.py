@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from batch_job.errors import AccessError, SettingsError, UnavailableError
@@ -5,6 +8,7 @@ from batch_job.wiring.set_up_search import WAITS_S, Wanted, set_up_search
 from tests.fake_domain import FakeDomain, answer, imported, no_handler
 from tests.scripted_server import scripted
 
+DOCS = Path(__file__).parents[3] / "docs" / "dashboards.md"
 ARN = "arn:aws:iam::111122223333:role/job"
 BUSY = answer(503, message="starting")
 
@@ -110,3 +114,10 @@ def test_what_cloudformation_adds_is_no_property_of_ours():
         {"IndexUrl": "https://x", "ServiceToken": "arn", "ServiceTimeout": "600", "Shards": "2", "Revision": "7"}
     )
     assert (wanted.index_url, wanted.shards) == ("https://x", 2)
+
+
+def test_the_documentation_lists_every_property():
+    rows = DOCS.read_text(encoding="utf-8").partition("| property |")[2].partition("\n\n")[0].splitlines()
+    told = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1] if row.startswith("|") else "")]
+    ours = [field.alias for name, field in Wanted.model_fields.items() if not name.startswith("service_")]
+    assert told == ours
