@@ -1,13 +1,14 @@
 """AWS on this machine: ministack in a process of its own, with what it lacks added by ``local.emulation``.
 
-``python -m local.emulator STATE_DIR PORT [NAME=VALUE ...]`` runs it in the foreground; it, its Lambdas and its jobs see the
-variables that are given in this way.
+``python -m local.emulator STATE_DIR PORT [NAME=VALUE ...]`` runs it in the foreground; it, its Lambdas and its
+jobs see the variables that are given in this way.
 """
 
 import os
 import socket
 import sys
 from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
@@ -87,27 +88,27 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def prepare(folder: Path, _say: Say, variables: Mapping[str, str] = NO_VARIABLES) -> Command:
+    """Choose a free port and tell how to start the emulator on it; who starts it tries again if it was taken since."""
+    check_version()
+    port = _free_port()
+    ports_file = folder / "port"
+    ports_file.write_text(f"127.0.0.1:{port}\n", encoding="utf-8")
+    given = (f"{name}={value}" for name, value in variables.items())
+    return Command(
+        argv=(sys.executable, "-m", "local.emulator", str(folder), str(port), *given),
+        env=environment(folder, port, variables),
+        cwd=folder,
+        ports_file=ports_file,
+    )
+
+
 def emulator(variables: Mapping[str, str] = NO_VARIABLES) -> Recipe:
-    """Tell how to start an emulator whose Lambdas and jobs see these variables too."""
-
-    def prepare(folder: Path, _say: Say) -> Command:
-        """Choose a free port; who starts it tries again if it was taken since."""
-        check_version()
-        port = _free_port()
-        ports_file = folder / "port"
-        ports_file.write_text(f"127.0.0.1:{port}\n", encoding="utf-8")
-        given = (f"{name}={value}" for name, value in variables.items())
-        return Command(
-            argv=(sys.executable, "-m", "local.emulator", str(folder), str(port), *given),
-            env=environment(folder, port, variables),
-            cwd=folder,
-            ports_file=ports_file,
-        )
-
+    """Tell how to start an emulator that sees these variables too, as do its Lambdas and its jobs."""
     return Recipe(
         name="emulator",
         title=f"S3 endpoint (ministack {PINNED})",
-        prepare=prepare,
+        prepare=partial(prepare, variables=variables),
         health_path="/_ministack/health",
         within_s=90.0,  # 2 s on an idle machine
         causes=CAUSES,

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Any
 
 import boto3
-import psutil
 import pytest
 
 from local.emulator import KEY, PROCESSES_VARIABLE, PROJECT_VARIABLE, REGION, emulator
@@ -168,20 +167,22 @@ def template(**definition: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An emulator whose jobs and Lambdas are those above; nothing that it started is alive after it."""
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The code of jobs and Lambdas."""
     project = tmp_path_factory.mktemp("project")
     (project / "Dockerfile").write_text('FROM base\nENTRYPOINT ["python", "-m", "job"]\n')
     (project / "job.py").write_text(JOB)
     (project / "handlers").mkdir()
     (project / "handlers" / "example.py").write_text(HANDLER)
-    variables = {PROJECT_VARIABLE: str(project), PROCESSES_VARIABLE: "8", "GIVEN": "by the starter"}
-    folder: Path = tmp_path_factory.mktemp("emulator")
-    with Servers((emulator(variables),), folder) as servers:
-        yield next(iter(servers._started.values())).running.url
-        started = psutil.Process(next(iter(servers._started.values())).running.pid).children(recursive=True)
-    _, alive = psutil.wait_procs(started, timeout=5)
-    assert alive == []
+    return project
+
+
+@pytest.fixture(scope="session")
+def endpoint(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Iterator[str]:
+    """An emulator whose jobs and Lambdas are those above."""
+    recipe = emulator({PROJECT_VARIABLE: str(project), PROCESSES_VARIABLE: "8", "GIVEN": "by the starter"})
+    with Servers((recipe,), tmp_path_factory.mktemp("emulator")) as servers:
+        yield servers.url(recipe)
 
 
 @pytest.fixture(scope="session")
