@@ -55,8 +55,8 @@ class GdalGroundTransform:
 def _place(georeference: Georeference, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
     if georeference.by is Georeferencing.RPCS:
         return _by_rpcs(RPC.from_gdal(dict(georeference.rpcs)), cols, rows)
-    if georeference.by is Georeferencing.GCPS and georeference.crs is not None:
-        return _by_gcps(georeference.gcps, georeference.crs, cols, rows)
+    if georeference.by is Georeferencing.GCPS and georeference.gcps_crs is not None:
+        return _by_gcps(georeference.gcps, georeference.gcps_crs, cols, rows)
     raise ValueError(f"nothing to place pixels by: {georeference}")
 
 

@@ -224,18 +224,27 @@ def _moment(text: str) -> datetime | None:
 
 
 def _georeference(dataset: Any) -> Georeference:
-    """Say how the image is placed; of several ways the most exact one. GDAL shows EXIF of JPEG, not of TIFF."""
-    if dataset.crs and not dataset.transform.is_identity:
-        return Georeference(Georeferencing.AFFINE, crs=_crs_text(dataset.crs), transform=tuple(dataset.transform)[:6])
-    points, crs = dataset.gcps
-    if points and crs:
-        gcps = tuple(GroundControlPoint(p.col, p.row, p.x, p.y, p.z or 0.0) for p in points)
-        return Georeference(Georeferencing.GCPS, crs=_crs_text(crs), gcps=gcps)
+    """Say every way in which the image is placed, and which is the most exact. GDAL shows EXIF of JPEG, not of TIFF."""
+    placed = bool(dataset.crs) and not dataset.transform.is_identity
+    points, points_crs = dataset.gcps
+    gcps = tuple(GroundControlPoint(p.col, p.row, p.x, p.y, p.z or 0.0) for p in points) if points_crs else ()
     rpcs = dataset.tags(ns="RPC")
-    if rpcs:
-        return Georeference(Georeferencing.RPCS, rpcs=tuple(sorted(rpcs.items())))
     position = _exif_position(dataset.tags())
-    return Georeference(Georeferencing.EXIF, position=position) if position else Georeference()
+    ways = (
+        (Georeferencing.AFFINE, placed),
+        (Georeferencing.GCPS, gcps),
+        (Georeferencing.RPCS, rpcs),
+        (Georeferencing.EXIF, position),
+    )
+    return Georeference(
+        by=next((way for way, said in ways if said), Georeferencing.NONE),
+        crs=_crs_text(dataset.crs) if placed else None,
+        transform=tuple(dataset.transform)[:6] if placed else None,
+        gcps=gcps,
+        gcps_crs=_crs_text(points_crs) if gcps else None,
+        rpcs=tuple(sorted(rpcs.items())),
+        position=position,
+    )
 
 
 def _crs_text(crs: Any) -> str:
@@ -256,6 +265,6 @@ def _exif_degrees(text: str | None, hemisphere: str | None, *, negative: str, li
     if len(numbers) != 3 or not hemisphere:
         return None
     degrees = numbers[0] + numbers[1] / 60 + numbers[2] / 3600
-    if not degrees <= limit:
+    if not 0 <= degrees <= limit:
         return None
     return -degrees if hemisphere.strip(_PADDING).upper() == negative else degrees

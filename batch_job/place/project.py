@@ -76,13 +76,12 @@ def _ground(asked: Georeference, transform: GroundTransform) -> Ground | None:
 
     if asked.by is Georeferencing.RPCS and asked.rpcs:
         return Ground(asked.by, WGS84, through_port)
-    crs = find_earth_crs(asked.crs)
-    if crs is None:
-        return None
     if asked.by is Georeferencing.GCPS and asked.gcps:
-        return Ground(asked.by, crs.name, through_port)
+        crs = find_earth_crs(asked.gcps_crs)
+        return None if crs is None else Ground(asked.by, crs.name, through_port)
     if asked.by is Georeferencing.AFFINE and asked.transform is not None and _has_inverse(asked.transform):
-        return Ground(asked.by, crs.name, _affine(asked.transform, crs.to_wgs84))
+        crs = find_earth_crs(asked.crs)
+        return None if crs is None else Ground(asked.by, crs.name, _affine(asked.transform, crs.to_wgs84))
     return None
 
 

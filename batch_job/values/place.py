@@ -60,7 +60,7 @@ class Georeferencing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GroundControlPoint:
-    """A pixel whose place is known, in the units of the georeference's CRS."""
+    """A pixel whose place is known, in the units of the points' CRS."""
 
     col: float
     row: float
@@ -71,18 +71,21 @@ class GroundControlPoint:
 
 @dataclass(frozen=True, slots=True)
 class Georeference:
-    """What an image says about its place; enough to compute it again without the image."""
+    """All that an image says about its place; enough to compute it again without the image."""
 
     by: Georeferencing = Georeferencing.NONE
+    """What is tried first; then the others, in the order of ``place.project.PREFERENCE``."""
     crs: str | None = None
-    """``EPSG:…`` where it has a code, else WKT 2."""
+    """Of the transform: ``EPSG:…`` where it has a code, else WKT 2."""
     transform: tuple[float, float, float, float, float, float] | None = None
     """(a, b, c, d, e, f) of ``x = a·col + b·row + c``, ``y = d·col + e·row + f``, as in the affine package."""
     gcps: tuple[GroundControlPoint, ...] = ()
+    gcps_crs: str | None = None
+    """As ``crs``."""
     rpcs: tuple[tuple[str, str], ...] = ()
     """GDAL's RPC metadata, names and texts, sorted."""
     position: LonLat | None = None
-    """Only with ``EXIF``."""
+    """Where the camera was."""
 
     def to_json(self) -> dict[str, Any]:
         """Encode for ``image.json``."""
@@ -91,6 +94,7 @@ class Georeference:
             "crs": self.crs,
             "transform": None if self.transform is None else list(self.transform),
             "gcps": [[point.col, point.row, point.x, point.y, point.z] for point in self.gcps],
+            "gcps_crs": self.gcps_crs,
             "rpcs": dict(self.rpcs),
             "position": None if self.position is None else [self.position.lon, self.position.lat],
         }
@@ -104,6 +108,7 @@ class Georeference:
             crs=facts["crs"],
             transform=None if facts["transform"] is None else tuple(facts["transform"]),
             gcps=tuple(GroundControlPoint(*point) for point in facts["gcps"]),
+            gcps_crs=facts["gcps_crs"],
             rpcs=tuple(sorted(facts["rpcs"].items())),
             position=None if position is None else LonLat(lon=position[0], lat=position[1]),
         )

@@ -16,7 +16,7 @@ COLS, ROWS = (grid.ravel() for grid in np.meshgrid(np.linspace(0, 1000, 6), np.l
 def gcps(crs: str, place, *, cols=(0, 500, 1000), rows=(0, 400, 800)) -> Georeference:
     """Points on a grid, each where ``place(col, row)`` says."""
     points = tuple(GroundControlPoint(c, r, *map(float, place(c, r))) for c in cols for r in rows)
-    return Georeference(by=Georeferencing.GCPS, crs=crs, gcps=points)
+    return Georeference(by=Georeferencing.GCPS, gcps_crs=crs, gcps=points)
 
 
 def coefficients(**terms: float) -> str:
@@ -83,7 +83,7 @@ def test_gcps_across_180_or_at_a_pole_are_fitted_on_a_plane(lon: float, lat: flo
 @pytest.mark.parametrize(
     "said",
     [
-        Georeference(by=Georeferencing.GCPS, crs="EPSG:4326"),
+        Georeference(by=Georeferencing.GCPS, gcps_crs="EPSG:4326"),
         gcps("EPSG:4326", lambda c, r: (c, r), cols=(0,), rows=(0, 1)),
         gcps("EPSG:4326", lambda c, r: (c, 2 * r), rows=(0,), cols=range(12)),
         gcps("EPSG:4326", lambda c, r: (c * float("nan"), r)),

@@ -5,7 +5,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from rasterio.io import MemoryFile
 from rasterio.rpc import RPC
 from rasterio.windows import Window as GdalWindow
 
-from batch_job.adapters import raster, raster_parts
+from batch_job.adapters import raster, raster_header, raster_parts
 from batch_job.adapters.ranges import BLOCK_BYTES, LocalFiles, ObjectsInMemory, Portion, RangedObject
 from batch_job.adapters.raster import RasterOpener
 from batch_job.errors import (
@@ -42,7 +42,7 @@ from batch_job.imagery.stretch import declared_limits, to_rgb
 from batch_job.ports import RasterSource
 from batch_job.settings import Stretch
 from batch_job.values.image import LOCAL_FILES, ImageRef
-from batch_job.values.place import Georeference, Georeferencing
+from batch_job.values.place import Georeference, Georeferencing, LonLat
 from batch_job.values.raster import Pixels
 from batch_job.values.spaces import ChipGrid, Window
 
@@ -127,7 +127,7 @@ def test_a_real_file_reads_as_rasterio_reads_it(name: str):
             assert [(p.col, p.row, p.x, p.y, p.z) for p in place.gcps] == [
                 (p.col, p.row, p.x, p.y, p.z) for p in points
             ]
-            assert CRS.from_user_input(place.crs) == crs
+            assert CRS.from_user_input(place.gcps_crs) == crs
         else:
             assert place == Georeference()
 
@@ -515,22 +515,60 @@ def test_a_crs_alone_is_no_place():
 def test_ground_control_points_are_a_place():
     points = [GdalPoint(row=0, col=0, x=10, y=50), GdalPoint(row=9, col=8, x=11, y=49, z=5)]
     place = georeference(tiff(noise(), transform=None, crs="EPSG:4326", gcps=points))
-    assert (place.by, place.crs) == (Georeferencing.GCPS, "EPSG:4326")
+    assert (place.by, place.crs, place.gcps_crs) == (Georeferencing.GCPS, None, "EPSG:4326")
     assert [(p.col, p.row, p.x, p.y, p.z) for p in place.gcps] == [(0, 0, 10, 50, 0), (8, 9, 11, 49, 5)]
 
 
+COEFFICIENTS = [1.0] + [0.0] * 19
+RPCS = RPC(
+    err_bias=1.0, err_rand=1.0, height_off=10, height_scale=100, lat_off=40, lat_scale=0.1,
+    line_den_coeff=COEFFICIENTS, line_num_coeff=COEFFICIENTS, line_off=150, line_scale=150,
+    long_off=-75, long_scale=0.1, samp_den_coeff=COEFFICIENTS, samp_num_coeff=COEFFICIENTS,
+    samp_off=200, samp_scale=200,
+)  # fmt: skip
+
+
 def test_rational_polynomials_are_a_place():
-    coefficients = [1.0] + [0.0] * 19
-    rpcs = RPC(
-        err_bias=1.0, err_rand=1.0, height_off=10, height_scale=100, lat_off=40, lat_scale=0.1,
-        line_den_coeff=coefficients, line_num_coeff=coefficients, line_off=150, line_scale=150,
-        long_off=-75, long_scale=0.1, samp_den_coeff=coefficients, samp_num_coeff=coefficients,
-        samp_off=200, samp_scale=200,
-    )  # fmt: skip
-    place = georeference(tiff(noise(), transform=None, crs=None, rpcs=rpcs))
+    place = georeference(tiff(noise(), transform=None, crs=None, rpcs=RPCS))
     assert place.by is Georeferencing.RPCS
     assert float(dict(place.rpcs)["LAT_OFF"]) == 40
     assert list(place.rpcs) == sorted(place.rpcs)
+
+
+def test_what_else_places_an_image_is_read_beside_the_best_way():
+    place = georeference(tiff(noise(), crs='LOCAL_CS["a field",UNIT["metre",1]]', rpcs=RPCS))
+    assert (place.by, place.transform) == (Georeferencing.AFFINE, tuple(NORTH_UP)[:6])
+    assert float(dict(place.rpcs)["LAT_OFF"]) == 40
+
+
+class SaysEverything:
+    """What reading a header needs of a dataset; no format of ours can say all of it at once."""
+
+    crs, transform = CRS.from_epsg(32618), NORTH_UP
+    gcps = ([GdalPoint(row=0, col=0, x=10, y=50)], CRS.from_epsg(4326))
+
+    def tags(self, *, ns: str | None = None) -> dict[str, str]:
+        if ns == "RPC":
+            return {"LAT_OFF": "40"}
+        return {
+            "EXIF_GPSLongitude": "(7) (30) (0)",
+            "EXIF_GPSLongitudeRef": "E",
+            "EXIF_GPSLatitude": "(46) (0) (0)",
+            "EXIF_GPSLatitudeRef": "N",
+        }
+
+
+def test_every_way_is_kept_and_the_most_exact_one_named():
+    dataset = SaysEverything()
+    place = raster_header._georeference(dataset)
+    assert (place.by, place.crs, place.gcps_crs) == (Georeferencing.AFFINE, "EPSG:32618", "EPSG:4326")
+    assert (place.rpcs, place.position) == ((("LAT_OFF", "40"),), LonLat(lon=7.5, lat=46.0))
+    dataset.transform = rasterio.Affine.identity()
+    less = raster_header._georeference(dataset)
+    assert less == replace(place, by=Georeferencing.GCPS, crs=None, transform=None)
+    dataset.gcps = ([], None)
+    least = raster_header._georeference(dataset)
+    assert least == replace(less, by=Georeferencing.RPCS, gcps=(), gcps_crs=None)
 
 
 def exif(

@@ -55,7 +55,7 @@ def from_file(path: Path) -> RasterFacts:
         else:
             said = Georeference(
                 by=Georeferencing.GCPS,
-                crs=points_crs.to_string(),
+                gcps_crs=points_crs.to_string(),
                 gcps=tuple(GroundControlPoint(col=p.col, row=p.row, x=p.x, y=p.y, z=p.z or 0) for p in points),
             )
         return raster(said, width=source.width, height=source.height)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio.transform
@@ -6,8 +8,10 @@ from affine import Affine
 from hypothesis import given, settings
 from pyproj import CRS, Transformer
 
+from batch_job.adapters.gdal_transform import GdalGroundTransform
+from batch_job.place.footprints import ImagePlace, place_image
 from batch_job.place.project import find_earth_crs, find_ground
-from batch_job.values.place import Georeference, Georeferencing, GroundControlPoint
+from batch_job.values.place import Georeference, Georeferencing, GroundControlPoint, LonLat
 from batch_job.values.raster import RasterFacts
 from tests.unit.place.rasters import NoGround, affine, placed_rasters, raster
 
@@ -130,7 +134,12 @@ def test_half_a_pixel_beyond_a_pole_is_cut_off() -> None:
 
 def test_what_an_image_says_it_is_placed_by_is_tried_first() -> None:
     said = Georeference(
-        by=Georeferencing.GCPS, crs="EPSG:32618", transform=tuple(UTM_18N)[:6], gcps=POINTS, rpcs=(("LAT_OFF", "1"),)
+        by=Georeferencing.GCPS,
+        crs="EPSG:32618",
+        transform=tuple(UTM_18N)[:6],
+        gcps=POINTS,
+        gcps_crs="EPSG:4326",
+        rpcs=(("LAT_OFF", "1"),),
     )
     transform = Recorded(lon=12.0)
     assert find_ground(raster(said), transform).by is Georeferencing.GCPS
@@ -138,7 +147,7 @@ def test_what_an_image_says_it_is_placed_by_is_tried_first() -> None:
 
 
 def test_what_does_not_work_is_followed_by_the_next() -> None:
-    said = Georeference(by=Georeferencing.AFFINE, crs="EPSG:4326", gcps=POINTS, rpcs=(("LAT_OFF", "1"),))
+    said = Georeference(by=Georeferencing.AFFINE, gcps=POINTS, gcps_crs="EPSG:4326", rpcs=(("LAT_OFF", "1"),))
     transform = Recorded()
     assert find_ground(raster(said), transform) is None
     assert transform.asked == [Georeferencing.GCPS, Georeferencing.RPCS]
@@ -150,7 +159,38 @@ def test_rpcs_need_no_crs() -> None:
 
 
 def test_gcps_of_the_moon_are_none() -> None:
-    said = Georeference(by=Georeferencing.GCPS, crs="IAU_2015:30100", gcps=POINTS)
+    said = Georeference(by=Georeferencing.GCPS, crs="EPSG:4326", gcps=POINTS, gcps_crs="IAU_2015:30100")
     transform = Recorded(lon=1.0)
     assert find_ground(raster(said), transform) is None
     assert transform.asked == []
+
+
+FIELD = 'LOCAL_CS["a field",UNIT["metre",1]]'
+UNUSABLE = Georeference(by=Georeferencing.AFFINE, crs=FIELD, transform=tuple(UTM_18N)[:6])
+
+
+def test_a_local_affine_is_followed_by_points_in_a_crs_of_their_own() -> None:
+    ground = find_ground(raster(replace(UNUSABLE, gcps=POINTS, gcps_crs="EPSG:4326")), GdalGroundTransform())
+    assert (ground.by, ground.crs) == (Georeferencing.GCPS, "EPSG:4326")
+    lons, lats = ground.to_lonlat(cols=np.array([500.0]), rows=np.array([400.0]))
+    np.testing.assert_allclose((lons[0], lats[0]), (10.05, 49.96), atol=1e-9)
+
+
+def test_local_points_do_not_spoil_a_good_affine() -> None:
+    said = replace(UNUSABLE, crs="EPSG:32618", gcps=POINTS, gcps_crs=FIELD)
+    assert find_ground(raster(said), NoGround()).by is Georeferencing.AFFINE
+
+
+def test_a_local_affine_is_followed_by_rpcs() -> None:
+    ground = find_ground(raster(replace(UNUSABLE, rpcs=(("LAT_OFF", "1"),))), Recorded(lon=12.0))
+    assert (ground.by, ground.crs) == (Georeferencing.RPCS, "EPSG:4326")
+
+
+def test_a_local_affine_is_followed_by_the_cameras_position() -> None:
+    facts = raster(replace(UNUSABLE, position=LonLat(lon=7.5, lat=46.9)))
+    place = place_image(facts, NoGround())
+    assert (place.georeferencing, place.center, place.footprint) == (
+        Georeferencing.EXIF,
+        LonLat(lon=7.5, lat=46.9),
+        None,
+    )

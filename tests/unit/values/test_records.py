@@ -20,6 +20,7 @@ georeferences = st.builds(
     crs=st.none() | names,
     transform=st.none() | st.tuples(*[finite] * 6),
     gcps=st.lists(st.builds(GroundControlPoint, col=finite, row=finite, x=finite, y=finite, z=finite)).map(tuple),
+    gcps_crs=st.none() | names,
     rpcs=st.dictionaries(names, names, max_size=3).map(lambda rpcs: tuple(sorted(rpcs.items()))),
     position=st.none() | st.builds(LonLat, lon=st.floats(-180, 180), lat=st.floats(-90, 90)),
 )
