@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batch_job.values.answers import Answer
+from batch_job.values.budget import Draw, Drawn
 from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.ledger import LabelSet, LedgerEntry, Seen, StoredEntry
@@ -168,6 +169,22 @@ class Detector(Protocol):
             DetectorDownError: the service kept refusing; the answers got were yielded.
             AccessError: nobody may call it; stop.
         """
+        ...
+
+
+class BudgetStore(Protocol):
+    """What is left of the calls allowed, the same for all workers."""
+
+    def draw(self, draw: Draw) -> Drawn:
+        """Take calls from a lane in one atomic step, if its next free moment is not after ``draw.now_us``.
+
+        Raises:
+            UnavailableError, ThrottledError: whether they were taken is not known; then they are nobody's.
+        """
+        ...
+
+    def time_s(self) -> int:
+        """Ask what time it is by the clock whose dates stand in the answers of ``draw``; whole seconds since 1970."""
         ...
 
 

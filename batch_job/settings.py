@@ -63,6 +63,23 @@ class PipelineSettings(BaseSettings):
         default=0, ge=0, description="Grows with every deployment; workers of an older one leave newer work alone."
     )
     lease_s: int = Field(default=300, ge=3, le=3600, description="How long a worker may be silent, seconds.")
+    budget_table: str = Field(
+        default="",
+        pattern=r"^([a-zA-Z0-9_.-]{3,255})?$",
+        description="DynamoDB table of the budget that all workers share; empty: calls are not limited together.",
+    )
+    backfill_calls_per_s: float = Field(
+        default=4.0,
+        ge=0.001,
+        le=100_000,
+        description="Detector calls a second of all workers of the backfill together.",
+    )
+    live_calls_per_s: float = Field(
+        default=1.0,
+        ge=0.001,
+        le=100_000,
+        description="The same for live events; reserved: the backfill cannot take them.",
+    )
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Log from here up.")
 
     @field_validator("before_detection", "after_merging", mode="before")

@@ -11,6 +11,7 @@ from batch_job.errors import (
     AccessError,
     BackfillError,
     ChangedError,
+    ConflictError,
     InputError,
     SettingsError,
     SetUpError,
@@ -103,6 +104,21 @@ REKOGNITION: ErrorTable = MappingProxyType(
 )
 """Error handling in the Amazon Rekognition developer guide; the input errors are outcomes of one chip."""
 
+DYNAMODB: ErrorTable = MappingProxyType(
+    {
+        **_COMMON,
+        "ConditionalCheckFailedException": ConflictError,
+        "ItemCollectionSizeLimitExceededException": SetUpError,
+        "LimitExceededException": ThrottledError,
+        "ProvisionedThroughputExceededException": ThrottledError,
+        "ReplicatedWriteConflictException": UnavailableError,
+        "ResourceNotFoundException": SetUpError,  # no such table, or it is being made
+        "TransactionConflictException": UnavailableError,
+        "ValidationException": SetUpError,  # another key than ours, say
+    }
+)
+"""Error handling in the Amazon DynamoDB developer guide, and what botocore's model declares."""
+
 _CLIENT_SIDE: tuple[tuple[type[BotoCoreError], type[BackfillError]], ...] = (
     (boto.NoCredentialsError, AccessError),
     (boto.PartialCredentialsError, AccessError),
@@ -132,7 +148,7 @@ def as_ours(table: ErrorTable, *, doing: str) -> Iterator[None]:
     """Raise our error for the client's, with the client's as its cause.
 
     Args:
-        table: ``S3`` or ``REKOGNITION``.
+        table: One of the tables of this module.
         doing: What is being done, to what: it begins the message.
 
     Raises:

@@ -26,6 +26,9 @@ def test_every_field_survives_the_environment(monkeypatch):
         after_merging=("math:sqrt",),
         settings_revision=4,
         lease_s=30,
+        budget_table="stack-budget.1",
+        backfill_calls_per_s=47.5,
+        live_calls_per_s=0.25,
         log_level="debug",
     )
     assert loaded(monkeypatch, settings) == settings
@@ -83,6 +86,15 @@ def test_what_happens_after_detection_changes_the_index_fingerprint_alone():
 
 
 def test_how_fast_we_call_changes_neither():
-    before, after = PipelineSettings.load(), PipelineSettings.load(calls_in_flight=1, lease_s=10, settings_revision=9)
+    slow = {"calls_in_flight": 1, "budget_table": "budget", "backfill_calls_per_s": 0.5, "live_calls_per_s": 0.5}
+    before, after = PipelineSettings.load(), PipelineSettings.load(lease_s=10, settings_revision=9, **slow)
     assert before.detection_fingerprint == after.detection_fingerprint
     assert before.index_fingerprint == after.index_fingerprint
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("inf"), float("nan"), "fast"])
+def test_calls_a_second_are_a_number_above_zero(wrong):
+    with pytest.raises(SettingsError) as error:
+        PipelineSettings.load(backfill_calls_per_s=wrong, live_calls_per_s=wrong, budget_table="a b")
+    for name in ("BACKFILL_CALLS_PER_S", "LIVE_CALLS_PER_S", "BUDGET_TABLE"):
+        assert f"BACKFILL_{name}:" in str(error.value)
