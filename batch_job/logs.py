@@ -2,12 +2,25 @@
 
 import logging
 import sys
+from typing import Protocol, TextIO, cast
 
 import structlog
 
 
-def configure(level: str = "info") -> None:
-    """Send this package's events, from ``level`` up, to stderr."""
+class LogFile(Protocol):
+    """What events are written to: as much of a file as that takes."""
+
+    def write(self, text: str, /) -> int:
+        """Take text."""
+        ...
+
+    def flush(self) -> None:
+        """Let the text go."""
+        ...
+
+
+def configure(level: str = "info", *, file: LogFile | None = None) -> None:
+    """Send this package's events, from ``level`` up, to a file; None: to stderr."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -17,5 +30,5 @@ def configure(level: str = "info") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, file or sys.stderr)),
     )

@@ -20,9 +20,10 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
-    """By outcome: ``indexed``, ``removed``, ``failed``, ``skipped_same``, …, ``left`` (a later run will do them)."""
+    """By outcome: ``indexed``, ``removed``, ``failed``, ``failed_before`` (and not tried again), ``skipped_same``, …,
+    ``left`` (a later run will do them)."""
     errors: Counter[str] = field(default_factory=Counter)
-    """Failed images by error code."""
+    """Failed images by error code, those that failed before included."""
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """By stage; stages of several images at once add up."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -58,6 +59,9 @@ class Tally:
                     self.images["removed"] += 1
                 case Failed(code=code):
                     self.images["failed"] += 1
+                    self.errors[str(code)] += 1
+                case Skipped(code=code) if code is not None:
+                    self.images["failed_before"] += 1
                     self.errors[str(code)] += 1
                 case Skipped(reason=reason):
                     self.images[f"skipped_{reason}"] += 1

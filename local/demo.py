@@ -4,7 +4,6 @@ Everything is done as a user would do it: the pipeline and the searches are the 
 """
 
 import argparse
-import resource
 import shlex
 import subprocess
 import sys
@@ -19,14 +18,16 @@ import orjson
 from rich.console import Console
 from rich.rule import Rule
 
+from batch_job.cli.memory import peak_mb
 from batch_job.errors import BackfillError, SetUpError
-from local.demo_report import Findings, collect, print_findings, write_files
+from local.demo_report import DETECTIONS, Findings, collect, print_findings, write_files
 from local.emulator import KEY, REGION
 from local.scenes import DemoSize, MadeScene, demo_scenes, make
 from local.servers import STATE_FOLDER, StandIns, stop_left_over
 
 OUTPUT = Path("demo-output")
 EXAMPLES = Path("examples")
+SUMMARY = "summary.json"
 BUCKET = "local-imagery"
 IMAGES = ("*.tif", "*.jpg")
 
@@ -51,6 +52,7 @@ class Demo:
 
     def run(self, servers: StandIns) -> int:
         """Do everything that needs the servers; give the exit code."""
+        remove_earlier(OUTPUT)
         with self.part("scenes"):
             made = [self._make(scene) for scene in demo_scenes(self._size)]
         with self.part("upload"):
@@ -126,9 +128,9 @@ class Demo:
             **findings.figures(),
             "seconds_per_part": self.seconds,
             "documents_per_second": round(summary["labels"] / indexing) if indexing else None,
-            "demo_peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10),
+            "demo_peak_memory_mb": peak_mb(),
         }
-        (OUTPUT / "summary.json").write_bytes(orjson.dumps(whole, option=orjson.OPT_INDENT_2))
+        (OUTPUT / SUMMARY).write_bytes(orjson.dumps(whole, option=orjson.OPT_INDENT_2))
         self._rule("in figures")
         calls = summary["calls"]["answered"]
         self._console.print(
@@ -139,6 +141,16 @@ class Demo:
         )
         self._console.print(", ".join(f"{name} {seconds} s" for name, seconds in self.seconds.items()), style="dim")
         self._console.print(f"pictures, detections.geojson and summary.json are in {OUTPUT}/", markup=False)
+
+
+def remove_earlier(output: Path) -> None:
+    """Remove what an earlier demo left, so that what is there afterwards is of this one; what else is there stays."""
+    scenes = [scene for size in DemoSize for scene in demo_scenes(size)]
+    pictures = [Path(scene.file_name).with_suffix(".png") for scene in scenes]
+    pictures += [Path(image.name).with_suffix(".png") for pattern in IMAGES for image in EXAMPLES.glob(pattern)]
+    made = [Path("scenes", name) for scene in scenes for name in (scene.file_name, scene.truth_name)]
+    for name in (*pictures, *made, Path(DETECTIONS), Path(SUMMARY)):
+        (output / name).unlink(missing_ok=True)
 
 
 def _command() -> tuple[str, ...]:

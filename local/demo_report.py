@@ -23,6 +23,7 @@ from local.rekognition.labels import PALETTE_HUES
 from local.scenes import MadeScene, Spacing
 from local.truth import Comparison, LabelledBox, compare
 
+DETECTIONS = "detections.geojson"
 NAMES_SHOWN = 6
 
 
@@ -154,4 +155,4 @@ def write_files(findings: Findings, folder: Path) -> None:
             features.append(image_feature(entry.described))
         features.extend(map(label_feature, labels))
     collection = {"type": "FeatureCollection", "features": features}
-    (folder / "detections.geojson").write_bytes(orjson.dumps(collection))
+    (folder / DETECTIONS).write_bytes(orjson.dumps(collection))

@@ -1,73 +1,22 @@
 """The command ``imagery-backfill``: results on stdout, everything else on stderr, no colour when piped."""
 
-import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-import click
-
-from batch_job.errors import BackfillError
-
-EXIT_INTERRUPTED = 130
-"""128 + SIGINT, as shells have it."""
-
-_COMMANDS = ("run", "search", "show")
-
-
-class _Commands(click.Group):
-    """Imports a command's module when it is asked for: ``search`` need not wait for rasterio."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = getattr(importlib.import_module(f"batch_job.cli.{cmd_name}"), cmd_name)
-        return command
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a reader that has seen enough (`| head`) is no failure, which click would make of it."""
-        try:
-            code = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # what is left must not be flushed again at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        return code
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="imagery-backfill")
-def commands() -> None:
-    """From overhead images to searchable labels: chip, detect, dechip, merge, georeference, index, search.
-
-    \b
-    Exit codes:
-      0    done
-      2    wrong usage
-      65   done, but some images failed for good; each is recorded
-      70   a defect of ours
-      75   something was left undone and may work later: run again
-      78   a person must act: credentials, settings, servers
-      130  interrupted
-    """  # noqa: D301  click reads \b as "do not rewrap"
+_EXTRA = ("click", "rich")
+"""What the library works without, and the command does not."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code."""
     try:
-        code = commands.main(args=arguments, prog_name="imagery-backfill", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
-        code = EXIT_INTERRUPTED
-    except BackfillError as error:
-        click.echo(f"error: {error}", err=True)
-        code = error.exit_code
+        from batch_job.cli.commands import run_command  # noqa: PLC0415  it may be missing, and then that is to be said
+
+        code = run_command(arguments)
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        sys.stderr.write(f"error: {error.name} is missing: pip install 'imagery-backfill[cli]'\n")
+        code = os.EX_CONFIG
     sys.exit(code)

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -14,7 +14,10 @@ from batch_job.ports import Count
 from batch_job.tally import Tally
 
 TERMINAL_PERIOD_S, PLAIN_PERIOD_S = 0.25, 5.0
+LONGEST_PLAIN_PERIOD_S = 300.0
+"""Plain lines come ever more seldom, up to this: a log of a night's run is to be read by somebody."""
 
+_MINUTE_S, _HOUR_S = 60, 3600
 _BAR_CELLS = 24
 
 
@@ -62,14 +65,24 @@ def stderr_console(*, quiet: bool = False) -> Console:
 
 @contextmanager
 def watched(tally: Tally, share: Share, *, console: Console) -> Iterator[None]:
-    """Show progress while the block runs, from a thread that only reads.
-
-    Whatever else is printed meanwhile must go through the same console, or it lands in the middle of the live line.
-    """
-    began, over = time.monotonic(), Event()
+    """Show a run's progress while the block runs, and once more after it."""
+    began = time.monotonic()
 
     def line() -> Text:
         return _line(tally, share, seconds=time.monotonic() - began)
+
+    with shown(line, console=console):
+        yield
+    console.print(line(), soft_wrap=True)
+
+
+@contextmanager
+def shown(line: Callable[[], Text], *, console: Console) -> Iterator[None]:
+    """Show a line, asked for anew each time, while the block runs; from a thread that only reads.
+
+    Whatever else is printed meanwhile must go through the same console, or it lands in the middle of the live line.
+    """
+    over = Event()
 
     def on_terminal() -> None:
         with Live(line(), console=console, transient=True, auto_refresh=False) as live:
@@ -77,7 +90,9 @@ def watched(tally: Tally, share: Share, *, console: Console) -> Iterator[None]:
                 live.update(line(), refresh=True)
 
     def plain() -> None:
-        while not over.wait(PLAIN_PERIOD_S):
+        for period_s in plain_periods_s():
+            if over.wait(period_s):
+                return
             console.print(line(), soft_wrap=True)
 
     shower = Thread(target=on_terminal if console.is_terminal else plain, name="display", daemon=True)
@@ -87,7 +102,32 @@ def watched(tally: Tally, share: Share, *, console: Console) -> Iterator[None]:
     finally:
         over.set()
         shower.join()
-    console.print(line(), soft_wrap=True)
+
+
+def plain_periods_s() -> Iterator[float]:
+    """Yield the seconds between plain lines: each twice the one before."""
+    period_s = PLAIN_PERIOD_S
+    while True:
+        yield period_s
+        period_s = min(2 * period_s, LONGEST_PLAIN_PERIOD_S)
+
+
+class ConsoleFile:
+    """A file that is a console, so that log events do not tear its live line; fits what ``logs.configure`` takes."""
+
+    def __init__(self, console: Console) -> None:
+        """Print whole lines to ``console``."""
+        self._console, self._begun = console, ""
+
+    def write(self, text: str) -> int:
+        """Take text; lines are printed when they are whole."""
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._console.print(line, markup=False, soft_wrap=True)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing to do: half a line would be torn."""
 
 
 def _line(tally: Tally, share: Share, *, seconds: float) -> Text:
@@ -111,7 +151,17 @@ def _line(tally: Tally, share: Share, *, seconds: float) -> Text:
 
 def _time_left(fraction: float, seconds: float) -> str:
     if fraction >= 1:
-        return f"{seconds:.0f} s in all"
+        return f"{in_words(seconds)} in all"
     if fraction <= 0:
         return "time left unknown"
-    return f"{seconds * (1 - fraction) / fraction:.0f} s left"
+    return f"{in_words(seconds * (1 - fraction) / fraction)} left"
+
+
+def in_words(seconds: float) -> str:
+    """Give a time as a person says it, in one unit or two: ``48 s``, ``36 min``, ``2 h 5 min``."""
+    if round(seconds) < 2 * _MINUTE_S:
+        return f"{seconds:.0f} s"
+    minutes = int(seconds) // _MINUTE_S
+    if seconds < 2 * _HOUR_S:
+        return f"{minutes} min"
+    return f"{minutes // 60:,} h {minutes % 60} min"

@@ -23,7 +23,6 @@ class GeoJSONFile:
     def __init__(self, path: Path) -> None:
         """Take the final path; its folder must exist."""
         self._path, self._part = path, path.with_name(path.name + ".part")
-        self._separator = b"\n"
 
     def __enter__(self) -> Self:
         """Open the file.
@@ -51,11 +50,12 @@ class GeoJSONFile:
             DiskFullError: there is no room.
         """
         body = b",\n".join(orjson.dumps(feature) for feature in features)
+        separator = b",\n" if self._whole > len(_HEAD) else b"\n"
         try:
-            self._write(self._separator + body)
+            self._cut_off()
+            self._write(separator + body)
         except OSError as error:
             raise self._ours(error) from error
-        self._separator = b",\n"
         self._whole = self._file.tell()
 
     def __exit__(
@@ -64,13 +64,17 @@ class GeoJSONFile:
         """Cut off what was half written, close the collection, move it to its name."""
         with self._file:
             try:
-                self._file.truncate(self._whole)
-                self._file.seek(self._whole)
+                self._cut_off()
                 self._write(_TAIL)
                 os.fsync(self._file.fileno())
             except OSError as failure:
                 raise self._ours(failure) from failure
         self._part.replace(self._path)
+
+    def _cut_off(self) -> None:
+        """Remove what a write that was interrupted left."""
+        self._file.truncate(self._whole)
+        self._file.seek(self._whole)
 
     def _write(self, body: bytes) -> None:
         view = memoryview(body)

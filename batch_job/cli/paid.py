@@ -1,12 +1,18 @@
 """Before money is spent: say how much, and have somebody agree."""
 
-import click
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import click
+from rich.text import Text
+
+from batch_job.cli.display import shown
 from batch_job.cli.request import Request
 from batch_job.cli.sources import Source
 from batch_job.ports import OpenRaster
 from batch_job.spend.estimate import estimate_calls
 from batch_job.spend.prices import price_of_calls
+from batch_job.values.image import ImageRef
 
 
 def agree(request: Request, sources: list[Source], open_raster: OpenRaster) -> None:
@@ -17,12 +23,32 @@ def agree(request: Request, sources: list[Source], open_raster: OpenRaster) -> N
     """
     if not request.is_paid or request.agreed or request.max_calls is not None:
         return
-    request.console.print(f"reading the headers of {len(sources):,} images to count the calls", style="dim")
-    images = ((source.image, source.facts.etag) for source in sources)
-    estimate = estimate_calls(images, open_raster, request.settings)
+    with _counted(request, sources) as images:
+        estimate = estimate_calls(images, open_raster, request.settings)
     price = price_of_calls(estimate.calls, detector=request.settings.detector)
     raise click.UsageError(
         f"this run makes at most {estimate.calls:,} calls to Amazon Rekognition for {estimate.images:,} images, about "
-        f"${price:,.2f} at list price; blank chips and answers in the archive cost nothing. "
+        f"${price:,.3f} at list price; blank chips and answers in the archive cost nothing. "
         f"Agree with --yes, or set a ceiling with --max-calls N"
     )
+
+
+@contextmanager
+def _counted(request: Request, sources: list[Source]) -> Iterator[Iterator[tuple[ImageRef, str]]]:
+    """Give every image with its ETag, and show how many were given: each is opened, which takes a while."""
+    given = 0
+
+    def images() -> Iterator[tuple[ImageRef, str]]:
+        nonlocal given
+        for given, source in enumerate(sources, start=1):  # noqa: B007  the display reads it
+            yield source.image, source.facts.etag
+
+    def line() -> Text:
+        return Text(f"counting the calls: reading the header of image {given:,} of {len(sources):,}", style="dim")
+
+    if not request.shows_progress:
+        yield images()
+        return
+    request.console.print(line())
+    with shown(line, console=request.console):
+        yield images()

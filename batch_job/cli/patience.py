@@ -40,6 +40,8 @@ class Patience:
         """Count into ``tally`` and tell ``console`` of failures."""
         self._tally, self._console, self._sleep = tally, console, sleep
         self._in_a_row = self._defects = 0
+        self.left: dict[ImageRef, str] = {}
+        """Images that a later run must do, and why."""
 
     def visit(self, image: ImageRef, reconcile: Callable[[ImageRef], Outcome]) -> None:
         """Visit an image until there is an outcome, or leave it for later.
@@ -50,8 +52,9 @@ class Patience:
         """
         try:
             outcome = self._outcome(image, reconcile)
-        except STOPS:
+        except STOPS as error:
             self._tally.left()
+            self.left[image] = str(error)
             raise
         except Exception as error:
             # at a door also a defect of ours is one image's matter, as long as it is
@@ -75,7 +78,8 @@ class Patience:
             return os.EX_SOFTWARE
         if self._tally.images["left"]:
             return os.EX_TEMPFAIL
-        return os.EX_DATAERR if self._tally.images["failed"] else os.EX_OK
+        failed = self._tally.images["failed"] + self._tally.images["failed_before"]
+        return os.EX_DATAERR if failed else os.EX_OK
 
     def _outcome(self, image: ImageRef, reconcile: Callable[[ImageRef], Outcome]) -> Outcome:
         for attempt in range(1, TRIES):
@@ -98,6 +102,7 @@ class Patience:
 
     def _leave(self, image: ImageRef, why: str) -> None:
         self._tally.left()
+        self.left[image] = why
         self._say(f"left for a later run: {image.uri}: {why}", style="yellow")
 
     def _say(self, line: str, *, style: str) -> None:

@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import ValidationError
 from rich.console import Console
 
 from batch_job.cli.display import Share, watched
+from batch_job.cli.options import check_local, flag
 from batch_job.cli.sources import S3_SCHEME, split_s3
-from batch_job.settings import PipelineSettings
+from batch_job.errors import SettingsError
+from batch_job.ledger.visits import Redo
+from batch_job.settings import PREFIX, PipelineSettings
 from batch_job.spend.prices import is_paid
 from batch_job.tally import Tally
 from batch_job.wiring.endpoints import Endpoints
+from batch_job.wiring.run import Run, new_run_id
 
 TO_INDEX = "index"
 
@@ -23,6 +28,7 @@ _SETTINGS = (
     *("detector", "chip_px", "overlap_px", "min_confidence", "encoding", "jpeg_quality", "stretch", "calls_in_flight"),
     *("before_detection", "after_merging"),
 )
+_TOGETHER = ("chip_px", "overlap_px")
 _HOOKS = {"before_detection", "after_merging"}
 
 
@@ -41,6 +47,13 @@ class Request:
     console: Console
     shows_progress: bool
     tally: Tally = field(default_factory=Tally)
+    run_id: str = field(default_factory=new_run_id)
+
+    @property
+    def run(self) -> Run:
+        """What the wiring needs to know of it."""
+        redo = Redo.DETECTION if self.redo else Redo.NOTHING
+        return Run(progress=self.tally, max_calls=self.max_calls, redo=redo, id=self.run_id)
 
     def watched(self, share: Share) -> AbstractContextManager[None]:
         """Show progress while the block runs, unless that is not wanted."""
@@ -67,12 +80,47 @@ def settings_of(given: Mapping[str, Any], *, detector: str | None = None) -> Pip
     return PipelineSettings.load(**options)
 
 
+def checked_settings(given: Mapping[str, Any], *, detector: str | None = None) -> PipelineSettings:
+    """Put the settings together as ``settings_of``; what is wrong on the command line is wrong usage.
+
+    Raises:
+        click.UsageError: names everything that is wrong, by the options where they are to blame.
+        SettingsError: the environment is to blame for all of it.
+    """
+    try:
+        return settings_of(given, detector=detector)
+    except SettingsError as error:
+        if not isinstance(error.__cause__, ValidationError):
+            raise
+        problems = [(_fields(one), one["msg"]) for one in error.__cause__.errors()]
+        if not any(_is_given(field, given) for fields, _ in problems for field in fields):
+            raise
+        lines = [f"{' and '.join(_name(field, given) for field in fields)}: {message}" for fields, message in problems]
+        raise click.UsageError("\n  ".join(["these settings cannot be:", *lines])) from error
+
+
+def _fields(problem: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the fields that a problem is about; one of no field is about those that must fit together."""
+    return tuple(map(str, problem["loc"])) or _TOGETHER
+
+
+def _name(field: str, given: Mapping[str, Any]) -> str:
+    return flag(field) if _is_given(field, given) else f"{PREFIX}{field.upper()}"
+
+
+def _is_given(field: str, given: Mapping[str, Any]) -> bool:
+    return given.get(field) not in (None, ())
+
+
 def check(given: Mapping[str, Any]) -> None:
     """Refuse what cannot work before anything is started.
 
     Raises:
         click.UsageError: says what to change.
     """
+    check_local(given)
+    if given["keep"] and (given["to"] != TO_INDEX or not given["local"]):
+        raise click.UsageError("--keep goes with --to index --local: it leaves up the servers to search in")
     if given["to"] != TO_INDEX:
         _check_file(given)
         return

@@ -1,44 +1,50 @@
 """``imagery-backfill run``: images in, labels out, into a file or an index."""
 
-import resource
-import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import click
 import orjson
+import structlog
+from rich.console import Console
 
 from batch_job import logs
-from batch_job.cli.display import stderr_console
-from batch_job.cli.options import endpoint_options
-from batch_job.cli.request import TO_INDEX, Request, check, settings_of
+from batch_job.cli.display import ConsoleFile, stderr_console
+from batch_job.cli.memory import peak_mb
+from batch_job.cli.options import endpoint_options, setting
+from batch_job.cli.request import TO_INDEX, Request, check, checked_settings
 from batch_job.cli.run_to_file import run_to_file
 from batch_job.cli.run_to_index import run_to_index
 from batch_job.cli.stand_ins import LocalServices, Needed, local_services
+from batch_job.tally import Tally
 from batch_job.wiring.endpoints import Endpoints
+
+log = structlog.get_logger()
 
 
 @click.command(short_help="Find what is in images; write it to a file or an index.")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option("--to", required=True, metavar="index|FILE.geojson", help="Where the labels go.")
-@click.option("--detector", metavar="ENGINE", help="rekognition (paid), rekognition@URL, or http@URL (own model).")
+@setting("detector", metavar="ENGINE", text="rekognition (paid), rekognition@URL, or http@URL (own model).")
 @click.option("--local", is_flag=True, help="No account: start stand-ins on this machine, or use those that run.")
-@click.option("--keep", is_flag=True, help="With --local: leave the stand-ins up, to search in them.")
-@click.option("--chip-px", type=int, help="Side of a chip, px.  [default: 1024]")
-@click.option("--overlap-px", type=int, help="Overlap of neighbouring chips, px.  [default: a fifth of --chip-px]")
-@click.option("--min-confidence", type=float, help="Nothing below this, 0-100.  [default: 55]")
-@click.option("--encoding", type=click.Choice(["jpeg", "png"]), help="How chips are sent.  [default: jpeg]")
-@click.option("--jpeg-quality", type=int, help="Quality of JPEG chips, 1-100.  [default: 90]")
-@click.option("--stretch", type=click.Choice(["joint", "per_band"]), help="How other than 8-bit data becomes 8-bit.")
-@click.option("--calls-in-flight", type=int, help="Detector calls under way at once.  [default: 8]")
-@click.option("--before-detection", multiple=True, metavar="MODULE:NAME", help="Hook on a chip's pixels.")
-@click.option("--after-merging", multiple=True, metavar="MODULE:NAME", help="Hook on an image's features.")
+@click.option("--keep", is_flag=True, help="With --to index --local: leave the stand-ins up, to search in them.")
+@setting("chip_px", type=int, text="Side of a chip, px.", default="1024")
+@setting("overlap_px", type=int, text="Overlap of neighbouring chips, px.", default="a fifth of --chip-px")
+@setting("min_confidence", type=float, text="Nothing below this, 0-100.", default="55")
+@setting("encoding", type=click.Choice(["jpeg", "png"]), text="How chips are sent.", default="jpeg")
+@setting("jpeg_quality", type=int, text="Quality of JPEG chips, 1-100.", default="90")
+@setting("stretch", type=click.Choice(["joint", "per_band"]), text="How other than 8-bit data becomes 8-bit.")
+@setting("calls_in_flight", type=int, text="Detector calls under way at once.", default="8")
+@setting("before_detection", multiple=True, metavar="MODULE:NAME", text="Hook on a chip's pixels.")
+@setting("after_merging", multiple=True, metavar="MODULE:NAME", text="Hook on an image's features.")
 @click.option(
     "--archive",
     "archive_uri",
     metavar="s3://BUCKET/PREFIX",
     envvar="BACKFILL_ARCHIVE_URI",
+    show_envvar=True,
     help="Where paid answers are kept; never in the imagery bucket.",
 )
 @endpoint_options
@@ -51,6 +57,8 @@ from batch_job.wiring.endpoints import Endpoints
     "--log-level",
     default="error",
     show_default=True,
+    envvar="BACKFILL_LOG_LEVEL",
+    show_envvar=True,
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="Log events from here up, on stderr.",
 )
@@ -68,10 +76,13 @@ def run(**given: Any) -> int:
           --index https://search.example.com --archive s3://my-archive/answers
     """  # noqa: D301  click reads \b as "do not rewrap"
     check(given)
-    logs.configure(given["log_level"])
+    checked_settings(given)  # before a server starts, or anything else
+    console = stderr_console()
+    logs.configure(given["log_level"], file=ConsoleFile(console) if console.is_terminal else None)
     with _services(given) as services:
-        request = _request(given, services)
-        with _reported(request, as_json=given["as_json"]):
+        request = _request(given, services, console)
+        report = _print_json if given["as_json"] else _print_lines
+        with structlog.contextvars.bound_contextvars(run_id=request.run_id), _reported(request.tally, report):
             return run_to_index(request) if request.to == TO_INDEX else run_to_file(request)
 
 
@@ -82,7 +93,7 @@ def _services(given: dict[str, Any]) -> AbstractContextManager[LocalServices | N
     return local_services(needed, console=stderr_console(quiet=given["quiet"]), keep=given["keep"])
 
 
-def _request(given: dict[str, Any], services: LocalServices | None) -> Request:
+def _request(given: dict[str, Any], services: LocalServices | None, console: Console) -> Request:
     endpoints = Endpoints(
         index_url=given["index_url"],
         index_prefix=given["index_prefix"],
@@ -95,40 +106,50 @@ def _request(given: dict[str, Any], services: LocalServices | None) -> Request:
     return Request(
         sources=given["sources"],
         to=given["to"],
-        settings=settings_of(given, detector=services.detector if services else None),
+        settings=checked_settings(given, detector=services.detector if services else None),
         endpoints=endpoints,
         redo=given["redo"],
         max_calls=given["max_calls"],
         agreed=given["agreed"],
-        console=stderr_console(),
+        console=console,
         shows_progress=not given["quiet"],
     )
 
 
 @contextmanager
-def _reported(request: Request, *, as_json: bool) -> Iterator[None]:
+def _reported(tally: Tally, report: Callable[[Tally], None]) -> Iterator[None]:
     """Report a run, also when it stops half-way: what was done is done, and may have cost money."""
+    began = time.monotonic()
     try:
         yield
     except click.UsageError:
         raise  # nothing was begun
-    except BaseException:
-        _report(request, as_json=as_json)
+    except BaseException as error:
+        _log(tally, began, error=type(error).__name__)
+        report(tally)
         raise
-    _report(request, as_json=as_json)
+    _log(tally, began, error=None)
+    report(tally)
 
 
-def _report(request: Request, *, as_json: bool) -> None:
-    summary = request.tally.summary()
-    if as_json:
-        # Linux gives the peak in KiB, macOS in bytes
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-        text = orjson.dumps({**summary, "peak_memory_mb": round(peak)}, option=orjson.OPT_INDENT_2)
-        click.echo(text.decode())
-        return
-    outcomes = ", ".join(f"{n:,} {outcome.replace('_', ' ')}" for outcome, n in sorted(request.tally.images.items()))
+def _log(tally: Tally, began: float, *, error: str | None) -> None:
+    """Log the run's one line; ``seconds`` by stage stand in the summary alone."""
+    facts = {name: value for name, value in tally.summary().items() if name != "seconds"}
+    log.info("run.done", **facts, error=error, duration_ms=round((time.monotonic() - began) * 1000))
+
+
+def _print_json(tally: Tally) -> None:
+    summary = {**tally.summary(), "peak_memory_mb": peak_mb()}
+    click.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode())
+
+
+def _print_lines(tally: Tally) -> None:
+    summary = tally.summary()
+    outcomes = ", ".join(f"{n:,} {outcome.replace('_', ' ')}" for outcome, n in sorted(tally.images.items()))
     chips, calls = summary["chips"], summary["calls"]
     click.echo(f"images  {outcomes or 'none'}")
+    if summary["errors"]:
+        click.echo(f"failed  {', '.join(f'{n:,} {code}' for code, n in summary['errors'].items())}")
     click.echo(f"chips   {chips['total']:,}: {chips['blank']:,} blank, {chips['from_archive']:,} from the archive")
     refused = f", {chips['rejected']:,} chips refused by the detector" if chips["rejected"] else ""
     click.echo(f"calls   {calls['answered']:,} answered, {calls['throttled']:,} throttled{refused}")

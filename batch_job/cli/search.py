@@ -10,7 +10,7 @@ import orjson
 from batch_job import logs
 from batch_job.cli.display import stderr_console
 from batch_job.cli.formats import FORMATS
-from batch_job.cli.options import BoxType, NearType, endpoint_options
+from batch_job.cli.options import BoxType, NearType, check_local, endpoint_options
 from batch_job.cli.stand_ins import Needed, local_services
 from batch_job.errors import GeometryError, InputError
 from batch_job.values.query import LabelQuery
@@ -55,6 +55,7 @@ def search(**given: Any) -> int:
       imagery-backfill search Boat --near 12.33,45.43,2000 --min-length-m 30 --format csv
     """  # noqa: D301  click reads \b as "do not rewrap"
     logs.configure("error")
+    check_local(given)
     if sum(given[name] is not None for name in ("within", "near", "area")) > 1:
         raise click.UsageError("--within, --near and --area exclude each other")
     endpoints = Endpoints(index_url=given["index_url"], index_prefix=given["index_prefix"])

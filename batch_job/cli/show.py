@@ -9,15 +9,16 @@ import orjson
 
 from batch_job import logs
 from batch_job.cli.display import stderr_console
-from batch_job.cli.options import endpoint_options
+from batch_job.cli.options import check_local, endpoint_options
 from batch_job.cli.sources import S3_SCHEME, file_source, split_s3
 from batch_job.cli.stand_ins import Needed, local_services
-from batch_job.errors import ChangedError, SettingsError
+from batch_job.errors import ChangedError, InputError, SettingsError, TransientError
 from batch_job.imagery.draw import draw
 from batch_job.imagery.picture import open_picture
 from batch_job.settings import Stretch
 from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef
+from batch_job.values.ledger import State
 from batch_job.values.query import LabelQuery
 from batch_job.wiring.endpoints import Endpoints
 from batch_job.wiring.run import open_buckets
@@ -49,6 +50,7 @@ def show(**given: Any) -> int:
       imagery-backfill show s3://local-imagery/harbour.tif --local --out harbour.png
     """  # noqa: D301  click reads \b as "do not rewrap"
     logs.configure("error")
+    check_local(given)
     if not (given["geojson"] or given["local"] or given["index_url"]):
         raise click.UsageError("say where the detections are: --from FILE.geojson, --index URL or --local")
     endpoints = Endpoints(
@@ -61,7 +63,7 @@ def show(**given: Any) -> int:
         with local_services(Needed.EVERYTHING_RUNNING, console=stderr_console()) as services:
             endpoints = services.over(endpoints)
     image = _image(given["image"])
-    labels = _from_file(given["geojson"], image) if given["geojson"] else _from_index(endpoints, image)
+    code, labels = (0, _from_file(given["geojson"], image)) if given["geojson"] else _from_index(endpoints, image)
     labels = [label for label in labels if label.confidence >= given["min_confidence"]]
     try:
         png = picture_of(image, labels, endpoints)
@@ -72,7 +74,7 @@ def show(**given: Any) -> int:
     except OSError as error:
         raise SettingsError(f"cannot write {given['out']}: {error.strerror}") from error
     click.echo(f"{given['out']}: {len(labels):,} detections", file=sys.stderr)
-    return 0
+    return code
 
 
 def picture_of(image: ImageRef, labels: list[LabelDocument], endpoints: Endpoints) -> bytes:
@@ -92,8 +94,21 @@ def _image(name: str) -> ImageRef:
     return file_source(path).image
 
 
-def _from_index(endpoints: Endpoints, image: ImageRef) -> list[LabelDocument]:
-    return list(open_search(endpoints).search(LabelQuery(image=image.uri)))
+def _from_index(endpoints: Endpoints, image: ImageRef) -> tuple[int, list[LabelDocument]]:
+    """Give the image's labels, and the exit code: none of a good image is another thing than none of a failed one."""
+    index = open_search(endpoints)
+    known = next(index.images(image.bucket, image.key), None)  # by key, so that the shortest comes first
+    if known is None or known.image != image or known.state is State.REMOVED:
+        raise click.UsageError(f"{image.uri}: the index does not know it; `imagery-backfill run` is to find it first")
+    code = 0
+    if known.state is State.FAILED:
+        code = InputError.exit_code
+        click.echo(f"{image.uri}: failed: {known.error_code}: {known.error}", err=True)
+    elif known.state is State.PROCESSING:
+        code = 0 if known.live else TransientError.exit_code
+        which = "these are of its last version" if known.live else "nothing is known yet"
+        click.echo(f"{image.uri}: under way, or left for a later run; {which}", err=True)
+    return code, list(index.search(LabelQuery(image=image.uri)))
 
 
 def _from_file(path: Path, image: ImageRef) -> list[LabelDocument]:

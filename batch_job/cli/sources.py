@@ -48,7 +48,12 @@ def find_sources(names: Sequence[str], store: ObjectStore) -> Iterator[Source]:
                 seen.add(source.image)
                 yield source
         if not found:
-            raise click.UsageError(f"{name}: no image there (looked for endings {', '.join(IMAGE_SUFFIXES)})")
+            raise click.UsageError(nothing_there(name))
+
+
+def nothing_there(name: str) -> str:
+    """Say that a SOURCE stands for nothing, and what would be something."""
+    return f"{name}: no image there (looked for endings {', '.join(IMAGE_SUFFIXES)})"
 
 
 def file_source(path: Path) -> Source:

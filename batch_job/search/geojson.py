@@ -22,8 +22,16 @@ def image_feature(described: ImageDocument) -> dict[str, Any]:
 
 def failed_image_feature(image: ImageRef, *, code: str, message: str) -> dict[str, Any]:
     """Make a feature of kind ``image`` for one that could not be processed."""
-    names = {"bucket": image.bucket, "key": image.key, "uri": image.uri}
-    return _image(image, None, {**names, "status": "failed", "error_code": code, "error": message})
+    return _image(image, None, {**_names(image), "status": "failed", "error_code": code, "error": message})
+
+
+def left_image_feature(image: ImageRef, *, reason: str) -> dict[str, Any]:
+    """Make a feature of kind ``image`` for one that a later run must do."""
+    return _image(image, None, {**_names(image), "status": "left", "reason": reason})
+
+
+def _names(image: ImageRef) -> dict[str, str]:
+    return {"bucket": image.bucket, "key": image.key, "uri": image.uri}
 
 
 def _image(image: ImageRef, geometry: Mapping[str, Any] | None, properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,13 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from batch_job.adapters.calls import Flow
+from batch_job.adapters.folder import FolderArchiveStore
 from batch_job.adapters.gdal_transform import GdalGroundTransform
 from batch_job.adapters.http_detector import HttpDetector
 from batch_job.adapters.opensearch import create_indices, open_client, refresh
@@ -30,6 +31,21 @@ from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef
 from batch_job.values.ledger import LabelSet
 from batch_job.wiring.endpoints import Endpoints
+
+
+def new_run_id() -> str:
+    """Name a run of the command line, which nobody planned."""
+    return f"cli-{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run: how it is called and watched, and what it may do."""
+
+    progress: Progress
+    max_calls: int | None = None
+    redo: Redo = Redo.NOTHING
+    id: str = field(default_factory=new_run_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +75,15 @@ class _TimedLabels:
 
 
 @dataclass(frozen=True, slots=True)
+class FileDoor:
+    """What a run into a file works with."""
+
+    pipeline: Pipeline
+    answers: FolderArchiveStore
+    """Keeps what was paid for until the file is whole."""
+
+
+@dataclass(frozen=True, slots=True)
 class IndexDoor:
     """What a run into an index works with."""
 
@@ -80,28 +105,15 @@ def open_buckets(endpoints: Endpoints) -> Buckets:
     return Buckets(client, clock, S3ObjectStore(client), RasterOpener(S3Reader(client)))
 
 
-def pipeline_to_file(
-    settings: PipelineSettings, endpoints: Endpoints, buckets: Buckets, progress: Progress, *, max_calls: int | None
-) -> Pipeline:
-    """Wire the stages alone: no ledger, no archive."""
-    return Pipeline(
-        open_raster=buckets.open_raster,
-        detector=_detector(settings, endpoints, progress, max_calls=max_calls),
-        transform=GdalGroundTransform(),
-        settings=settings,
-        progress=progress,
-    )
+def file_door(
+    settings: PipelineSettings, endpoints: Endpoints, buckets: Buckets, run: Run, *, answers: Path
+) -> FileDoor:
+    """Wire the stages alone: no ledger, and the folder ``answers`` as the archive."""
+    store = FolderArchiveStore(answers)
+    return FileDoor(_pipeline(settings, endpoints, buckets, run, archive=Archive(store)), store)
 
 
-def index_door(
-    settings: PipelineSettings,
-    endpoints: Endpoints,
-    buckets: Buckets,
-    progress: Progress,
-    *,
-    max_calls: int | None,
-    redo: Redo,
-) -> IndexDoor:
+def index_door(settings: PipelineSettings, endpoints: Endpoints, buckets: Buckets, run: Run) -> IndexDoor:
     """Wire the stages behind a reconciler over an index, which is created if it does not stand yet.
 
     Raises:
@@ -111,26 +123,32 @@ def index_door(
         raise SettingsError("--to index needs --index URL and --archive s3://BUCKET/PREFIX (or --local)")
     client, names = open_client(endpoints.index_url), IndexNames(endpoints.index_prefix)
     create_indices(client, names)
-    pipeline = Pipeline(
-        open_raster=buckets.open_raster,
-        detector=_detector(settings, endpoints, progress, max_calls=max_calls),
-        transform=GdalGroundTransform(),
-        settings=settings,
-        progress=progress,
-        archive=Archive(_archive_store(endpoints.archive_uri, buckets)),
-        run_id=f"cli-{secrets.token_hex(4)}",
-    )
+    archive = Archive(_archive_store(endpoints.archive_uri, buckets))
     reconciler = Reconciler(
         store=buckets.store,
         ledger=OpenSearchLedger(client, names),
-        labels=_TimedLabels(OpenSearchLabelIndex(client, names, buckets.clock), progress),
-        processing=pipeline,
+        labels=_TimedLabels(OpenSearchLabelIndex(client, names, buckets.clock), run.progress),
+        processing=_pipeline(settings, endpoints, buckets, run, archive=archive),
         clock=buckets.clock,
         settings=settings,
         owner=f"{socket.gethostname()}-{secrets.token_hex(4)}",
-        redo=redo,
+        redo=run.redo,
     )
     return IndexDoor(reconciler, partial(refresh, client, names))
+
+
+def _pipeline(
+    settings: PipelineSettings, endpoints: Endpoints, buckets: Buckets, run: Run, *, archive: Archive
+) -> Pipeline:
+    return Pipeline(
+        open_raster=buckets.open_raster,
+        detector=_detector(settings, endpoints, run),
+        transform=GdalGroundTransform(),
+        settings=settings,
+        progress=run.progress,
+        archive=archive,
+        run_id=run.id,
+    )
 
 
 def _archive_store(uri: str, buckets: Buckets) -> S3ArchiveStore:
@@ -138,11 +156,9 @@ def _archive_store(uri: str, buckets: Buckets) -> S3ArchiveStore:
     return S3ArchiveStore(buckets.client, bucket=bucket, prefix=prefix)
 
 
-def _detector(
-    settings: PipelineSettings, endpoints: Endpoints, progress: Progress, *, max_calls: int | None
-) -> Detector:
+def _detector(settings: PipelineSettings, endpoints: Endpoints, run: Run) -> Detector:
     engine, _, url = settings.detector.partition("@")
-    flow = Flow(calls_in_flight=settings.calls_in_flight, progress=progress)
+    flow = Flow(calls_in_flight=settings.calls_in_flight, progress=run.progress)
     detector: Detector
     if engine == "http":
         detector = HttpDetector(url, flow=flow)
@@ -156,7 +172,7 @@ def _detector(
             secret_key=keys.secret_key if keys else None,
         )
         detector = RekognitionDetector(client, min_confidence=settings.min_confidence, flow=flow)
-    return detector if max_calls is None else CappedDetector(detector, max_calls=max_calls)
+    return detector if run.max_calls is None else CappedDetector(detector, max_calls=run.max_calls)
 
 
 def make_buckets(buckets: Buckets, *names: str) -> None:

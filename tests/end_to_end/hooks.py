@@ -18,6 +18,10 @@ def raises_over_two_objects(features: Sequence[Feature], image: MergedImage) -> 
         raise RuntimeError("too much for me")
 
 
+def raises(features: Sequence[Feature], image: MergedImage) -> None:
+    raise RuntimeError("not today")
+
+
 def negative(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return 255 - pixels
 

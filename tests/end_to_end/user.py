@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -131,6 +132,10 @@ class Written:
         """The one feature of the image whose file has this name."""
         [image] = [one for one in self.features if _is_image(one) and _name(one) == name]
         return image
+
+    def by_status(self) -> Counter[str]:
+        """How many images are indexed, failed, left."""
+        return Counter(one["properties"]["status"] for one in self.features if _is_image(one))
 
     def labels(self, name: str) -> list[dict[str, Any]]:
         return [one for one in self.features if not _is_image(one) and _name(one) == name]

@@ -105,6 +105,22 @@ def test_what_is_skipped_for_good_is_done(door):
     assert door.patience.exit_code == 0
 
 
+def test_what_failed_before_and_is_not_tried_again_still_counts_as_failed(door):
+    door.visit(Skipped(IMAGE, SkipReason.SAME, ErrorCode.UNREADABLE))
+    door.visit(Skipped(IMAGE, SkipReason.ARCHIVED, ErrorCode.ARCHIVED))
+    assert door.tally.images == {"failed_before": 2}
+    assert door.tally.errors == {"unreadable": 1, "archived": 1}
+    assert door.patience.exit_code == 65
+
+
+def test_why_an_image_was_left_is_remembered(door):
+    door.visit(Skipped(IMAGE, SkipReason.BUSY))
+    assert door.patience.left == {IMAGE: "another worker has it (busy)"}
+    with pytest.raises(OutOfBudgetError):
+        door.visit(OutOfBudgetError("spent"))
+    assert door.patience.left == {IMAGE: "spent"}
+
+
 def test_a_defect_of_ours_does_not_take_the_neighbours_along(door, capsys):
     door.visit(ZeroDivisionError("oops"))
     door.visit(Indexed(IMAGE, 1))

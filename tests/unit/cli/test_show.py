@@ -1,15 +1,18 @@
 """The command ``show``: a picture of an image with what was found in it."""
 
-import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from batch_job.cli import show as command
+from batch_job.errors import ErrorCode
 from batch_job.imagery.draw import LEGEND_ROW_PX, colours_of
+from batch_job.values.image import ImageRef, ImageVersion
+from batch_job.values.ledger import LabelSet, LedgerEntry, State
 from local.rekognition import serving
 from tests.end_to_end.files import CAR, HEIGHT, WIDTH, good, one_colour_tiff, picture, tiff
 from tests.end_to_end.user import Done, imagery_backfill
@@ -112,17 +115,55 @@ def test_a_file_of_other_geojson_is_refused(folder):
     assert "is not a file that `run --to` wrote" in done.stderr
 
 
+class FakeIndex:
+    """Knows the images that it is given, and one label of each."""
+
+    def __init__(self, *entries: LedgerEntry) -> None:
+        self.entries, self.asked = entries, []
+
+    def images(self, bucket, prefix=""):
+        assert bucket == ""
+        return iter([entry for entry in self.entries if entry.image.key.startswith(prefix)])
+
+    def search(self, query):
+        self.asked.append(query)
+        return iter([label(0)])
+
+
+def shown_from(folder: Path, monkeypatch, **facts: Any) -> tuple[Done, FakeIndex]:
+    """Show an image that the index knows so."""
+    version = ImageVersion("etag", (), "detection", "index")
+    image = ImageRef("", str(folder / "a.tif"))
+    entry = LedgerEntry(**{"image": image, "state": State.INDEXED, "version": version, "epoch": 1, **facts})
+    index = FakeIndex(entry)
+    monkeypatch.setattr(command, "open_search", lambda _endpoints: index)
+    return imagery_backfill("show", folder / "a.tif", *INDEX, "--out", folder / "indexed.png"), index
+
+
 def test_detections_come_from_the_index_by_the_images_uri(folder, monkeypatch):
-    asked = []
+    done, index = shown_from(folder, monkeypatch, live=LabelSet(1, 1))
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert [query.image for query in index.asked] == [f"file://{folder}/a.tif"]
+    assert index.asked[0].limit is None
 
-    class Fake:
-        def search(self, query):
-            asked.append(query)
-            return iter([label(0)])
 
-    monkeypatch.setattr(command, "open_search", lambda _endpoints: Fake())
-    out = io.StringIO()
-    done = imagery_backfill("show", folder / "a.tif", *INDEX, "--out", folder / "indexed.png")
-    assert (done.exit_code, out.getvalue()) == (0, "")
-    assert [query.image for query in asked] == [f"file://{folder}/a.tif"]
-    assert asked[0].limit is None
+@pytest.mark.parametrize("facts", [{"image": ImageRef("", "/a.tif.tif")}, {"state": State.REMOVED}])
+def test_an_image_that_the_index_does_not_know_is_named_and_not_shown_as_empty(folder, monkeypatch, facts):
+    done, _ = shown_from(folder, monkeypatch, **facts)
+    assert done.exit_code == 2
+    assert f"file://{folder}/a.tif: the index does not know it" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("facts", "code", "words"),
+    [
+        ({"state": State.FAILED, "error_code": ErrorCode.BAD_HOOK, "error": "no"}, 65, "failed: bad_hook: no"),
+        ({"state": State.PROCESSING}, 75, "under way, or left for a later run; nothing is known yet"),
+        ({"state": State.PROCESSING, "live": LabelSet(1, 1)}, 0, "these are of its last version"),
+    ],
+)
+def test_an_image_that_failed_or_is_under_way_is_shown_with_a_word_about_it(folder, monkeypatch, facts, code, words):
+    done, _ = shown_from(folder, monkeypatch, **facts)
+    assert done.exit_code == code
+    assert words in done.stderr
+    assert "indexed.png: 1 detections" in done.stderr
