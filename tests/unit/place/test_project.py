@@ -189,8 +189,4 @@ def test_a_local_affine_is_followed_by_rpcs() -> None:
 def test_a_local_affine_is_followed_by_the_cameras_position() -> None:
     facts = raster(replace(UNUSABLE, position=LonLat(lon=7.5, lat=46.9)))
     place = place_image(facts, NoGround())
-    assert (place.georeferencing, place.center, place.footprint) == (
-        Georeferencing.EXIF,
-        LonLat(lon=7.5, lat=46.9),
-        None,
-    )
+    assert place == ImagePlace(Georeferencing.EXIF, center=LonLat(lon=7.5, lat=46.9))
