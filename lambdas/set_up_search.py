@@ -13,8 +13,8 @@ from batch_job.settings import PREFIX
 from batch_job.values.set_up import LeftOut
 from batch_job.wiring.set_up_search import Wanted, set_up_search
 
-MAX_REPORT_CHARS = 2000
-"""CloudFormation takes 4,096 bytes of answer in all."""
+MAX_REPORT_CHARS = 900
+"""CloudFormation takes 4,096 bytes of answer in all, and a character has up to four."""
 
 SetUp = Callable[[Wanted], tuple[LeftOut, ...]]
 

@@ -144,15 +144,42 @@ def test_the_search_of_images_finds_those_whose_labels_count_whatever_is_being_d
     assert {column.partition(".")[0] for column in columns} <= set(harbour)
 
 
-def test_map_layers_find_what_has_a_place_in_a_form_that_can_be_drawn(found, ask):
+def extent(source, *, west, south, east, north):
+    """What the maps plugin adds to a layer's search: only what is in sight."""
+    if source["geoFieldType"] == "geo_point":
+        corners = {"top_left": {"lon": west, "lat": north}, "bottom_right": {"lon": east, "lat": south}}
+        return {"geo_bounding_box": {source["geoFieldName"]: corners}}
+    shape = {"type": "envelope", "coordinates": [[west, north], [east, south]]}
+    return {"geo_shape": {source["geoFieldName"]: {"shape": shape, "relation": "INTERSECTS"}}}
+
+
+def drawn(found, ask, **limits):
+    """The places that each layer draws, by its field."""
     [the_map] = of_type(found, "map").values()
-    drawn = {}
+    places = {}
     for layer in layers(the_map):
         source = layer["source"]
-        alias, field = source["indexPatternRefName"], source["geoFieldName"]
-        hits = ask(alias, source["filters"], size=source["documentRequestNumber"])["hits"]["hits"]
-        drawn[field] = [hit["_source"][field] for hit in hits]
-    assert [place["type"] for place in drawn["footprint"]] == ["Polygon", "Polygon"]
-    assert [place["type"] for place in drawn["geometry"]] == ["Polygon", "Polygon", "Polygon"]
-    assert sorted(place["lon"] for place in drawn["center"]) == [10.0, 10.0, 10.0, 10.4]
-    assert all(set(place) == {"lon", "lat"} for place in drawn["center"])
+        answer = ask(
+            source["indexPatternRefName"],
+            source["filters"],
+            size=source["documentRequestNumber"],
+            _source=[source["geoFieldName"], *source["tooltipFields"]],
+            post_filter=extent(source, **limits),
+        )
+        hits = [hit["_source"] for hit in answer["hits"]["hits"]]
+        assert all(source["tooltipFields"][0] in hit for hit in hits)
+        places[source["geoFieldName"]] = [hit[source["geoFieldName"]] for hit in hits]
+    return places
+
+
+def test_map_layers_find_what_has_a_place_in_a_form_that_can_be_drawn(found, ask):
+    places = drawn(found, ask, west=-180, south=-90, east=180, north=90)
+    assert [place["type"] for place in places["footprint"]] == ["Polygon", "Polygon"]
+    assert [place["type"] for place in places["geometry"]] == ["Polygon", "Polygon", "Polygon"]
+    assert sorted(place["lon"] for place in places["center"]) == [10.0, 10.0, 10.0, 10.4]
+    assert all(set(place) == {"lon", "lat"} for place in places["center"])
+
+
+def test_map_layers_find_what_is_in_sight(found, ask):
+    places = drawn(found, ask, west=10.3, south=53.9, east=10.5, north=54.1)
+    assert {field: len(found) for field, found in places.items()} == {"footprint": 0, "geometry": 0, "center": 1}

@@ -1,8 +1,13 @@
+import json
+
 import pytest
+import structlog
 
 from batch_job.errors import SettingsError, SetUpError
 from batch_job.values.set_up import LeftOut
-from lambdas.set_up_search import MAX_REPORT_CHARS, handle
+from lambdas.set_up_search import handle, handler
+from tests.fake_domain import FakeDomain
+from tests.scripted_server import scripted
 
 PROPERTIES = {"ServiceToken": "arn:provider", "IndexUrl": "https://domain", "IndexPrefix": "survey", "Shards": "2"}
 
@@ -39,8 +44,8 @@ def test_what_was_left_out_is_told_and_fails_nothing():
 
 
 def test_the_answer_fits_into_cloudformations():
-    answer = handle(event("Create"), lambda _: (LeftOut("x", "y" * 10_000),))
-    assert len(answer["Data"]["LeftOut"]) == MAX_REPORT_CHARS
+    answer = handle(event("Create"), lambda _: (LeftOut("x", "\U0001f5fa" * 10_000),))
+    assert 3000 < len(json.dumps(answer, ensure_ascii=False).encode()) < 4096
 
 
 def test_the_address_of_a_stand_in_goes_before_that_of_the_template():
@@ -60,3 +65,16 @@ def test_failures_fail_the_deployment():
 def test_wrong_properties_fail_before_anything_is_done():
     with pytest.raises(SettingsError, match="Shards"):
         handle(event("Create", ResourceProperties={**PROPERTIES, "Shards": "none"}), refuse)
+
+
+def test_the_handler_sets_up_the_domain_that_the_environment_names(monkeypatch):
+    domain = FakeDomain()
+    with scripted(domain) as server:
+        monkeypatch.setenv("BACKFILL_INDEX_URL", server.url)
+        try:
+            answer = handler(event("Create"), None)
+        finally:
+            structlog.reset_defaults()
+    assert answer["Data"] == {"LeftOut": ""}
+    assert domain.files == ["objects.ndjson", "map.ndjson"]
+    assert set(domain.roles) == {"survey-writer", "survey-reader"}
