@@ -133,8 +133,11 @@ def main(arguments: list[str]) -> None:
 
     from local.emulation.hooks import install  # noqa: PLC0415
 
-    cores = str(os.cpu_count() or 1)
-    install(Path(settings.get(PROJECT_VARIABLE, PROJECT)), max_processes=int(settings.get(PROCESSES_VARIABLE, cores)))
+    install(
+        folder,
+        project=Path(settings.get(PROJECT_VARIABLE, PROJECT)),
+        max_processes=int(settings.get(PROCESSES_VARIABLE, os.cpu_count() or 1)),
+    )
     serve()
 
 

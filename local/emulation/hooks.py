@@ -5,14 +5,21 @@ from pathlib import Path
 
 from ministack.services import batch
 
-from local.emulation import batch_records, cloudformation, inventory_api, lambdas
+from local.emulation import auth, batch_records, cloudformation, inventory_api, lambdas
 from local.emulation.batch_jobs import JobsApi
 from local.emulation.entrypoint import read_entrypoint
 from local.emulation.scheduler import Scheduler
 
 
-def install(project: Path, *, max_processes: int) -> None:
-    """Teach ministack what it lacks. To be called once, before it serves."""
+def install(folder: Path, *, project: Path, max_processes: int) -> None:
+    """Teach ministack what it lacks. To be called once, before it serves.
+
+    Args:
+        folder: The emulator's own folder.
+        project: Where the Dockerfile is, if there is one.
+        max_processes: Jobs that run at once.
+    """
+    auth.install(folder)
     lambdas.install()
     inventory_api.install()
     cloudformation.install()
