@@ -17,6 +17,7 @@ LABEL_DEADLINE_MS = 60 * 60 * 1000
 """No request that writes labels is signed later than this after their declaration."""
 FORGET_AFTER_MS = LABEL_DEADLINE_MS + 10 * 60 * 1000
 """When no such request can arrive any more: a signature is good for 5 minutes, clocks differ by seconds."""
+FROZEN = Failure(ErrorCode.ARCHIVED, "in an archive storage class and not restored")
 MAX_ATTEMPTS = 3
 """So many workers may die on a version, without a word and without a new part in the archive."""
 
@@ -35,7 +36,7 @@ def why_skip(entry: LedgerEntry | None, found: Found | None, worker: Worker, *, 
     settled = _settled(entry, found, worker)
     if settled is None and entry.settings_revision > worker.settings_revision:
         return SkipReason.OLDER_SETTINGS
-    return settled
+    return settled or _waits_for_pixels(entry, found, worker)
 
 
 def is_leased(entry: LedgerEntry, *, now_ms: int) -> bool:
@@ -51,12 +52,27 @@ def _settled(entry: LedgerEntry, found: Found, worker: Worker) -> SkipReason | N
     """Tell why an entry needs no work, or None when it may."""
     if entry.state not in (State.INDEXED, State.FAILED) or not found.same_content(entry.version):
         return None
-    if not found.facts.readable:
+    if not _is_workable(entry, found, worker):
         return SkipReason.ARCHIVED
     if entry.error_code is ErrorCode.ARCHIVED or entry.version.index_fingerprint != worker.index_fingerprint:
         return None
     redone = entry.state is State.FAILED or entry.version.detection_fingerprint != worker.detection_fingerprint
-    return None if redone and worker.redo is Redo.DETECTION else SkipReason.SAME
+    if redone and worker.redo is Redo.DETECTION:
+        return None
+    return SkipReason.SAME if found.facts.readable else SkipReason.ARCHIVED
+
+
+def _waits_for_pixels(entry: LedgerEntry, found: Found, worker: Worker) -> SkipReason | None:
+    """Tell whether work that was begun has to wait for pixels, while the labels that readers see are still true."""
+    still_true = entry.live is not None and entry.live_content == found.content
+    waits = entry.state is State.PROCESSING and still_true and not _is_workable(entry, found, worker)
+    return SkipReason.ARCHIVED if waits else None
+
+
+def _is_workable(entry: LedgerEntry, found: Found, worker: Worker) -> bool:
+    """Tell whether pixels can be had, or are not needed; where that did not do once, it will not do again."""
+    waits = entry.error_code is ErrorCode.ARCHIVED and entry.version.index_fingerprint == worker.index_fingerprint
+    return found.facts.readable or (found.has_answers and not waits)
 
 
 def still_true(entry: LedgerEntry, found: Found | None) -> bool:
@@ -76,26 +92,27 @@ def claimed(
         version=version,
         epoch=now_ms if before is None else max(before.epoch + 1, now_ms),
         lease=Lease(owner=worker.owner, until_ms=now_ms + worker.lease_s * 1000),
-        attempts=_attempts(before, version, now_ms=now_ms),
+        attempts=_attempts(before, version, worker=worker, now_ms=now_ms),
         live=None if before is None else before.live,
+        live_content=None if before is None else before.live_content,
         superseded=() if before is None else before.superseded,
         settings_revision=worker.settings_revision,
         described=None if before is None or before.live is None else before.described,
     )
 
 
-def _attempts(before: LedgerEntry | None, version: ImageVersion, *, now_ms: int) -> int:
-    """Count the workers that fell silent on this version; one that released it said a word."""
+def _attempts(before: LedgerEntry | None, version: ImageVersion, *, worker: Worker, now_ms: int) -> int:
+    """Count the workers that fell silent on this version; one that released it, or goes on with it, is none of them."""
     if before is None or before.state is not State.PROCESSING or before.version != version:
         return 0
-    ran_out = before.lease is not None and not is_leased(before, now_ms=now_ms)
-    return before.attempts + (1 if ran_out else 0)
+    fell_silent = before.lease is not None and not is_leased(before, now_ms=now_ms) and not _is_mine(before, worker)
+    return before.attempts + (1 if fell_silent else 0)
 
 
 def hopeless(claim: LedgerEntry, found: Found) -> Failure | None:
     """Tell why a claim should be recorded as failed instead of being worked on."""
-    if not found.facts.readable:
-        return Failure(ErrorCode.ARCHIVED, "in an archive storage class and not restored")
+    if not found.workable:
+        return FROZEN
     if claim.attempts >= MAX_ATTEMPTS:
         return Failure(ErrorCode.ABANDONED, f"{claim.attempts} workers fell silent on it, one after the other")
     return None
@@ -122,6 +139,7 @@ def indexed(entry: LedgerEntry, *, count: int, described: ImageDocument, now_ms:
         lease=None,
         attempts=0,
         live=LabelSet(entry.epoch, count),
+        live_content=entry.version.content,
         superseded=_retired(entry.live, others, now_ms=now_ms),
         described=described,
     )
@@ -146,7 +164,9 @@ def removed(entry: LedgerEntry, *, now_ms: int) -> LedgerEntry:
 
 def _without_labels(entry: LedgerEntry, *, now_ms: int) -> LedgerEntry:
     superseded = _retired(entry.live, entry.superseded, now_ms=now_ms)
-    return replace(entry, epoch=entry.epoch + 1, lease=None, attempts=0, live=None, superseded=superseded)
+    return replace(
+        entry, epoch=entry.epoch + 1, lease=None, attempts=0, live=None, live_content=None, superseded=superseded
+    )
 
 
 def _retired(live: LabelSet | None, others: tuple[SupersededSet, ...], *, now_ms: int) -> tuple[SupersededSet, ...]:
@@ -156,6 +176,11 @@ def _retired(live: LabelSet | None, others: tuple[SupersededSet, ...], *, now_ms
 def released(entry: LedgerEntry) -> LedgerEntry:
     """Give a claim back: nobody's, to be claimed again, and no attempt counts."""
     return replace(entry, epoch=entry.epoch + 1, lease=None, attempts=0)
+
+
+def put_off(entry: LedgerEntry, version: ImageVersion) -> LedgerEntry:
+    """Leave a version until its object is restored; what readers see is still true of it."""
+    return replace(released(entry), version=version, error_code=FROZEN.code, error=FROZEN.message)
 
 
 def dead(entry: LedgerEntry) -> tuple[LabelSet, ...]:

@@ -16,7 +16,7 @@ class Unfinished:
     """A visit that found no end this time; the next may."""
 
     image: ImageRef
-    error: TransientError
+    error: Exception
 
 
 def visit(reconciler: Reconciler, image: ImageRef) -> Outcome | Unfinished:

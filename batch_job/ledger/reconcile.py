@@ -1,10 +1,11 @@
 """One step behind every door: make the index say what the bucket says of one image (``docs/reconcile.md``)."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from batch_job.errors import BackfillError, ChangedError, InputError, LeaseLostError
+from batch_job.errors import BackfillError, ChangedError, ErrorCode, InputError, LeaseLostError
 from batch_job.ledger import generations
 from batch_job.ledger.lease import Hold
 from batch_job.ledger.looking import look
@@ -44,11 +45,15 @@ class Reconciler:
     redo: Redo = Redo.NOTHING
     new_token: Callable[[], str] = random_token
     """Signs each write of the ledger; never gives the same text twice."""
+    sleep: Callable[[float], None] = time.sleep
+    """Waits before a write that the index refused is repeated, seconds."""
 
     @property
     def writer(self) -> LedgerWriter:
         """Writes the ledger."""
-        return LedgerWriter(store=self.store, ledger=self.ledger, clock=self.clock, new_token=self.new_token)
+        return LedgerWriter(
+            store=self.store, ledger=self.ledger, clock=self.clock, new_token=self.new_token, sleep=self.sleep
+        )
 
     def reconcile(self, image: ImageRef) -> Outcome:
         """Make the index say what the bucket says of an image. Safe to repeat, at any time, by anybody.
@@ -79,6 +84,10 @@ class _Visit:
         self._worker = Worker.under(by.settings, owner=by.owner, redo=by.redo)
         self._writer = by.writer
         self._held: Hold | None = None
+        self._tried: LedgerEntry | None = None
+        """A claim that was written, perhaps: its answer was lost."""
+        self._wants_pixels = False
+        """The archive's answers alone turned out not to do."""
 
     def go(self) -> Outcome:
         """Look and act until what was done is still true when looked at again."""
@@ -94,8 +103,10 @@ class _Visit:
         entry = None if stored is None else stored.entry
         now_ms = self._writer.now_ms(self._image)
         reason = generations.why_skip(entry, found, self._worker, now_ms=now_ms)
+        if found is not None and self._may_do_without_pixels(entry, found, now_ms=now_ms):
+            found, reason = replace(found, has_answers=True), None
         if reason is not None:
-            return self._skip(entry, reason)
+            return self._skip(stored, found, reason)
         if found is not None:
             return self._claim(stored, found)
         return None if stored is None else self._remove(stored)
@@ -105,14 +116,42 @@ class _Visit:
         stored = self._by.ledger.get(self._image)
         return stored, look(self._by.store, self._image)
 
-    def _skip(self, entry: LedgerEntry | None, reason: SkipReason) -> Skipped:
-        if entry is not None and entry.state in (State.INDEXED, State.FAILED):
-            self._by.delete_dead(entry)
-        return Skipped(self._image, reason, None if entry is None else entry.error_code)
+    def _may_do_without_pixels(self, entry: LedgerEntry | None, found: Found, *, now_ms: int) -> bool:
+        """Tell whether an object in an archive storage class is work, since the archive holds all its answers."""
+        if found.facts.readable or self._wants_pixels:
+            return False
+        with_answers = replace(found, has_answers=True)
+        if generations.why_skip(entry, with_answers, self._worker, now_ms=now_ms) is not None:
+            return False
+        return self._by.processing.archived(self._image, self._version(entry, found))
+
+    def _skip(self, stored: StoredEntry | None, found: Found | None, reason: SkipReason) -> Skipped | None:
+        if stored is None:
+            return Skipped(self._image, reason)
+        if found is not None and stored.entry.state is State.PROCESSING and reason is SkipReason.ARCHIVED:
+            return self._put_off(stored, found)
+        if stored.entry.state in (State.INDEXED, State.FAILED):
+            self._by.delete_dead(stored.entry)
+        return Skipped(self._image, reason, stored.entry.error_code)
+
+    def _put_off(self, stored: StoredEntry, found: Found) -> Skipped | None:
+        """Leave work that needs pixels until the object is restored: nobody's, and only the true labels stay."""
+        if stored.entry.error_code is not ErrorCode.ARCHIVED or not found.same_content(stored.entry.version):
+            waiting = generations.put_off(stored.entry, self._version(stored.entry, found))
+            taken = self._take(waiting, over=stored.seen)
+            if taken is None:
+                return None
+            stored = taken
+        self._held = None
+        self._by.delete_dead(stored.entry)
+        return Skipped(self._image, SkipReason.ARCHIVED)
+
+    def _take(self, entry: LedgerEntry, *, over: Seen | None) -> StoredEntry | None:
+        return self._writer.take(self._writer.signed(entry), over=over)
 
     def _remove(self, stored: StoredEntry) -> Outcome | None:
         now_ms = self._writer.now_ms(self._image)
-        taken = self._writer.take(generations.removed(stored.entry, now_ms=now_ms), over=stored.seen)
+        taken = self._take(generations.removed(stored.entry, now_ms=now_ms), over=stored.seen)
         if taken is None:
             return None
         self._held = None
@@ -128,13 +167,18 @@ class _Visit:
         failure = generations.hopeless(claim, found)
         if failure is not None:
             return self._give_up(claim, failure, found=found, over=seen)
-        taken = self._writer.take(claim, over=seen)
+        self._tried = self._writer.signed(claim)
+        taken = self._writer.take(self._tried, over=seen)
         if taken is None:
+            self._tried = None
             return None
-        self._held = Hold(self._writer, taken, lease_s=self._worker.lease_s)
+        self._held, self._tried = self._hold(taken), None
         if self._held.now_ms() > now_ms + generations.LABEL_DEADLINE_MS:
             return None  # so late that a tombstone may have come and gone since we looked: look again
         return self._work(self._held, found)
+
+    def _hold(self, taken: StoredEntry) -> Hold:
+        return Hold(self._writer, taken, lease_s=self._worker.lease_s)
 
     def _version(self, entry: LedgerEntry | None, found: Found) -> ImageVersion:
         """Choose the claim's version: other detection settings, or side files, are no reason to pay again."""
@@ -148,13 +192,14 @@ class _Visit:
         """Record a failure that needs no work, in one write."""
         now_ms = self._writer.now_ms(self._image)
         entry = generations.failed(claim, failure, described=found.described(), now_ms=now_ms)
-        taken = self._writer.take(entry, over=over)
+        taken = self._take(entry, over=over)
         return None if taken is None else self._conclude(taken.entry, self._failure(failure))
 
     def _work(self, hold: Hold, found: Found) -> Outcome | None:
         try:
             entry, outcome = self._index(hold, found)
         except ChangedError:
+            self._wants_pixels = not found.facts.readable
             return None  # the claim stays ours: the next round claims what it finds over it, or removes
         except LeaseLostError:
             self._clean_up(hold)
@@ -208,12 +253,17 @@ class _Visit:
 
     def let_go(self, reason: BaseException) -> None:
         """Release the claim, if one is held; when that fails the lease runs out, and ``reason`` says so."""
-        if self._held is None:
-            return
         try:
-            self._held.advance(generations.released)
+            held = self._claim_in_force()
+            if held is not None:
+                held.advance(generations.released)
         except BackfillError as error:
             reason.add_note(f"{self._image.uri}: its claim could not be released: {error}")
+
+    def _claim_in_force(self) -> Hold | None:
+        """Find the claim that we hold, be it one whose answer was lost."""
+        taken = None if self._tried is None else self._writer.find(self._tried)
+        return self._held if taken is None else self._hold(taken)
 
 
 def _keeping(labels: Sequence[LabelDocument], hold: Hold) -> Iterator[LabelDocument]:

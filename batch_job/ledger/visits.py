@@ -74,6 +74,18 @@ class Found:
     facts: ObjectFacts
     side_files: tuple[SideFile, ...]
     """Sorted by key."""
+    has_answers: bool = False
+    """The archive of answers holds all of this version's, so that no pixel is needed."""
+
+    @property
+    def workable(self) -> bool:
+        """Tell whether it can be processed; an object in an archive storage class has no pixels to give."""
+        return self.facts.readable or self.has_answers
+
+    @property
+    def content(self) -> str:
+        """Name object and side files; see ``ImageVersion.content``."""
+        return ImageVersion(self.facts.etag, self.side_files, "", "").content
 
     def version_for(self, worker: Worker) -> ImageVersion:
         """Give the version that the worker would make of it."""

@@ -73,7 +73,7 @@ IMAGE_FIELDS: Mapping[str, Mapping[str, Any]] = {
     "attempts": _INTEGER,
     "token": _KEPT,
     "lease": _object(owner=_KEYWORD, until_ms=_LONG),
-    "live": _object(epoch=_LONG, count=_INTEGER),
+    "live": _object(epoch=_LONG, count=_INTEGER, content=_KEPT),
     "superseded": _object(epoch=_LONG, count=_INTEGER, declared_ms=_LONG),
     "settings_revision": _LONG,
 }

@@ -50,6 +50,12 @@ class ImageVersion:
     detection_fingerprint: str
     index_fingerprint: str
 
+    @property
+    def content(self) -> str:
+        """Name object and side files, whatever the settings: 32 hex digits."""
+        parts = [self.etag, *(part for side in self.side_files for part in (side.key, side.etag))]
+        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+
     def same_content(self, other: "ImageVersion") -> bool:
         """Tell whether object and side files are the same, whatever the settings."""
         return self.etag == other.etag and self.side_files == other.side_files

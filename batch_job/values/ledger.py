@@ -61,6 +61,8 @@ class LedgerEntry:
     """New for every write, so that a lost answer can be recognised."""
     live: LabelSet | None = None
     """The labels that are the truth."""
+    live_content: str | None = None
+    """Of which object and side files (``ImageVersion.content``); None: not known."""
     superseded: tuple[SupersededSet, ...] = ()
     settings_revision: int = 0
     error_code: ErrorCode | None = None
@@ -95,6 +97,8 @@ class LedgerEntry:
             ledger["lease"] = {"owner": self.lease.owner, "until_ms": self.lease.until_ms}
         if self.live is not None:
             ledger["live"] = {"epoch": self.live.epoch, "count": self.live.count}
+            if self.live_content is not None:
+                ledger["live"]["content"] = self.live_content
         if self.error_code is not None:
             ledger["error_code"], ledger["error"] = str(self.error_code), self.error
         return {**(self.described.to_source() if self.described else {}), **ledger}
@@ -118,6 +122,7 @@ class LedgerEntry:
             attempts=source["attempts"],
             token=source["token"],
             live=None if live is None else LabelSet(epoch=live["epoch"], count=live["count"]),
+            live_content=None if live is None else live.get("content"),
             superseded=tuple(SupersededSet(**labels) for labels in source["superseded"]),
             settings_revision=source["settings_revision"],
             error_code=ErrorCode(source["error_code"]) if "error_code" in source else None,

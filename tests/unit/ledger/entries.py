@@ -23,13 +23,17 @@ INDEXED = LedgerEntry(
     version=VERSION,
     epoch=NOW_MS - 1000,
     live=LabelSet(NOW_MS - 1000, 3),
+    live_content=VERSION.content,
     described=DESCRIBED,
 )
-LEASED = replace(INDEXED, state=State.PROCESSING, lease=Lease("other", NOW_MS + 1), live=None, described=None)
+LEASED = replace(
+    INDEXED, state=State.PROCESSING, lease=Lease("other", NOW_MS + 1), live=None, live_content=None, described=None
+)
 
 
-def found(etag: str = "e1", *sides: SideFile, readable: bool = True) -> Found:
-    return Found(IMAGE, ObjectFacts(etag=etag, size=1, last_modified=TIME, readable=readable), sides)
+def found(etag: str = "e1", *sides: SideFile, readable: bool = True, has_answers: bool = False) -> Found:
+    facts = ObjectFacts(etag=etag, size=1, last_modified=TIME, readable=readable)
+    return Found(IMAGE, facts, sides, has_answers=has_answers)
 
 
 @dataclass(frozen=True)

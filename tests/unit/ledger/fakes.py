@@ -90,6 +90,7 @@ class World:
         self.labels = MemoryLabelIndex(self.clock)
         self.stages = Stages()
         self.calls: list[str] = []
+        self.slept: list[float] = []
         self.before: Callable[[str], None] = nothing
 
     def reconciler(self, settings: Settings | None = None, **facts: Any) -> Reconciler:
@@ -103,6 +104,7 @@ class World:
             clock=self.clock,
             settings=settings or Settings(),
             new_token=lambda: f"{owner}#{next(numbers)}",
+            sleep=self.slept.append,
             **facts,
         )
 

@@ -26,11 +26,15 @@ from tests.unit.ledger.entries import (
     found,
 )
 
-FAILED = replace(INDEXED, state=State.FAILED, live=None, error_code=ErrorCode.UNREADABLE)
+FAILED = replace(INDEXED, state=State.FAILED, live=None, live_content=None, error_code=ErrorCode.UNREADABLE)
 FROZEN = replace(FAILED, error_code=ErrorCode.ARCHIVED)
-TOMBSTONE = replace(INDEXED, state=State.REMOVED, live=None)
+TOMBSTONE = replace(INDEXED, state=State.REMOVED, live=None, live_content=None)
 RAN_OUT = replace(LEASED, lease=Lease("other", NOW_MS))
 RELEASED = replace(LEASED, lease=None)
+SHOWN = replace(RELEASED, live=INDEXED.live, live_content=INDEXED.live_content)
+"""Claimed again, under other settings, and released; readers see its labels."""
+PUT_OFF = generations.put_off(SHOWN, VERSION)
+OTHER_INDEX = replace(WORKER, index_fingerprint="i2")
 NEWER = {"settings_revision": 7}
 
 VISITS: list[tuple[str, LedgerEntry | None, Found | None, Worker, SkipReason | None]] = [
@@ -61,6 +65,17 @@ VISITS: list[tuple[str, LedgerEntry | None, Found | None, Worker, SkipReason | N
     ("frozen still", FROZEN, found(readable=False), WORKER, SkipReason.ARCHIVED),
     ("restored", FROZEN, found(), WORKER, None),
     ("new and frozen", None, found(readable=False), WORKER, None),
+    ("released, then frozen", SHOWN, found(readable=False), WORKER, SkipReason.ARCHIVED),
+    ("released, frozen, all answers known", SHOWN, found(readable=False, has_answers=True), WORKER, None),
+    ("another one released, then frozen", SHOWN, found("e2", readable=False), WORKER, None),
+    ("released before any labels, then frozen", RELEASED, found(readable=False), WORKER, None),
+    ("put off", PUT_OFF, found(readable=False, has_answers=True), WORKER, SkipReason.ARCHIVED),
+    ("put off, restored", PUT_OFF, found(), WORKER, None),
+    ("put off, other settings", PUT_OFF, found(readable=False, has_answers=True), OTHER_INDEX, None),
+    ("frozen, answers do not do", FROZEN, found(readable=False, has_answers=True), WORKER, SkipReason.ARCHIVED),
+    ("frozen, other settings", INDEXED, found(readable=False), OTHER_INDEX, SkipReason.ARCHIVED),
+    ("frozen, other settings, answers", INDEXED, found(readable=False, has_answers=True), OTHER_INDEX, None),
+    ("frozen, answers", INDEXED, found(readable=False, has_answers=True), WORKER, SkipReason.ARCHIVED),
     ("newer settings, the same", replace(INDEXED, **NEWER), found(), WORKER, SkipReason.SAME),
     ("newer settings", replace(INDEXED, **NEWER), found("e2"), WORKER, SkipReason.OLDER_SETTINGS),
     ("newer settings, run out", replace(RAN_OUT, **NEWER), found(), WORKER, SkipReason.OLDER_SETTINGS),
@@ -89,8 +104,9 @@ def claimed(before: LedgerEntry | None, etag: str = "e1") -> LedgerEntry:
         (replace(RELEASED, attempts=0), 0),
         (replace(RAN_OUT, attempts=2, version=replace(VERSION, etag="e0")), 0),
         (replace(LEASED, attempts=1, lease=Lease("me", NOW_MS + 9)), 1),
+        (replace(LEASED, attempts=1, lease=Lease("me", NOW_MS - 9)), 1),
     ],
-    ids=["new", "indexed", "ran out", "released", "ran out on another version", "my own"],
+    ids=["new", "indexed", "ran out", "released", "ran out on another version", "my own", "my own ran out"],
 )
 def test_attempts_count_silent_ends_on_one_version(before: LedgerEntry | None, attempts: int) -> None:
     assert claimed(before).attempts == attempts
@@ -124,6 +140,19 @@ def test_what_was_settled_is_no_longer_true_when_the_bucket_changed() -> None:
 def test_a_claim_keeps_what_readers_see() -> None:
     claim = claimed(INDEXED, "e2")
     assert (claim.live, claim.described) == (INDEXED.live, INDEXED.described)
+
+
+def test_what_was_given_up_or_put_off_says_so_and_is_nobodys() -> None:
+    assert (PUT_OFF.state, PUT_OFF.error_code, PUT_OFF.lease) == (State.PROCESSING, ErrorCode.ARCHIVED, None)
+    assert (PUT_OFF.epoch, PUT_OFF.live) == (SHOWN.epoch + 1, SHOWN.live)
+    assert claimed(PUT_OFF).error_code is None
+
+
+def test_the_content_of_the_labels_shown_goes_with_them() -> None:
+    claim = claimed(INDEXED, "e2")
+    assert claim.live_content == VERSION.content
+    assert indexed(claim, NOW_MS).live_content == claim.version.content != VERSION.content
+    assert generations.failed(claim, FAILURE, described=DESCRIBED, now_ms=NOW_MS).live_content is None
 
 
 def test_labels_that_are_none_are_not_listed() -> None:

@@ -9,7 +9,7 @@ from batch_job.adapters.memory import ManualClock, MemoryLedger, MemoryObjectSto
 from batch_job.errors import ConflictError, LeaseLostError, UnavailableError
 from batch_job.ledger import generations
 from batch_job.ledger.lease import Hold
-from batch_job.ledger.writes import MAX_READING_AGE_MS, MAX_REPEATS, LedgerWriter
+from batch_job.ledger.writes import FIRST_WAIT_S, MAX_READING_AGE_MS, MAX_REPEATS, LedgerWriter
 from batch_job.values.image import ImageRef
 from batch_job.values.ledger import LedgerEntry, Seen, State, StoredEntry
 from tests.unit.ledger.entries import IMAGE, VERSION, WORKER
@@ -71,15 +71,22 @@ def store() -> CountingStore:
 
 
 @pytest.fixture
-def writer(clock: AgingClock, ledger: FlakyLedger, store: CountingStore) -> LedgerWriter:
+def slept() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def writer(clock: AgingClock, ledger: FlakyLedger, store: CountingStore, slept: list[float]) -> LedgerWriter:
     tokens = iter(range(1000))
-    return LedgerWriter(store=store, ledger=ledger, clock=clock, new_token=lambda: f"t{next(tokens)}")
+    return LedgerWriter(
+        store=store, ledger=ledger, clock=clock, new_token=lambda: f"t{next(tokens)}", sleep=slept.append
+    )
 
 
 @pytest.fixture
 def hold(writer: LedgerWriter, clock: AgingClock, ledger: FlakyLedger) -> Hold:
     claim = generations.claimed(None, IMAGE, VERSION, worker=WORKER, now_ms=clock.now_ms())
-    taken = writer.take(replace(claim, attempts=0), over=None)
+    taken = writer.take(writer.signed(claim), over=None)
     assert taken is not None
     ledger.puts = 0
     return Hold(writer, taken, lease_s=WORKER.lease_s)
@@ -168,6 +175,20 @@ def test_a_write_that_was_applied_without_an_answer_is_recognised(
     assert stored(ledger).entry.lease is None
 
 
+def test_a_refused_write_is_repeated_after_longer_and_longer_waits(
+    hold: Hold, ledger: FlakyLedger, slept: list[float]
+) -> None:
+    ledger.trouble = lambda n: UnavailableError("429") if n <= 3 else None
+    hold.advance(generations.released)
+    assert [FIRST_WAIT_S / 2 <= s / 2**n <= FIRST_WAIT_S for n, s in enumerate(slept)] == [True] * 3
+
+
+def test_a_conflict_is_looked_at_without_waiting(hold: Hold, ledger: FlakyLedger, slept: list[float]) -> None:
+    ledger.trouble = lambda n: overwrite(ledger) if n == 1 else None
+    hold.advance(generations.released)
+    assert (ledger.puts, slept) == (2, [])
+
+
 def test_a_write_that_was_not_applied_is_repeated_on_what_was_read(hold: Hold, ledger: FlakyLedger) -> None:
     def pass_writes(n: int) -> None:
         if n == 1:
@@ -196,8 +217,8 @@ def test_somebody_who_always_writes_in_between_ends_it(hold: Hold, ledger: Flaky
 def test_a_claim_that_was_not_applied_is_told_from_one_that_was(writer: LedgerWriter, ledger: FlakyLedger) -> None:
     claim = generations.claimed(None, IMAGE, VERSION, worker=WORKER, now_ms=1)
     ledger.trouble = lambda _: UnavailableError("no answer")
-    assert writer.take(claim, over=None) is None
+    assert writer.take(writer.signed(claim), over=None) is None
     ledger.applied_all_the_same = True
-    taken = writer.take(claim, over=None)
+    taken = writer.take(writer.signed(claim), over=None)
     assert taken is not None
     assert taken == stored(ledger)

@@ -1,6 +1,7 @@
 """One visit over fakes: what is written, in which order, and what is told."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 
@@ -20,9 +21,10 @@ from batch_job.errors import (
 from batch_job.ledger.generations import FORGET_AFTER_MS, LABEL_DEADLINE_MS
 from batch_job.ledger.nightly import nightly
 from batch_job.ledger.reconcile import Redo
+from batch_job.ledger.writes import LedgerWriter
 from batch_job.ports import Keeper
 from batch_job.values.image import ImageRef
-from batch_job.values.ledger import LabelSet, Lease, State, SupersededSet
+from batch_job.values.ledger import LabelSet, Lease, LedgerEntry, State, SupersededSet
 from batch_job.values.work import Failed, Indexed, Removed, Skipped, SkipReason, Work
 from tests.unit.ledger.entries import IMAGE, Settings
 from tests.unit.ledger.fakes import World, nothing
@@ -193,6 +195,35 @@ def test_a_claim_that_cannot_be_released_is_named_in_the_error(world: World) -> 
     assert "could not be released: index is down" in caught.value.__notes__[0]
 
 
+def test_a_claim_whose_answer_was_lost_is_released(world: World) -> None:
+    """The claim is applied, its answer is lost, and the first reading fails too."""
+
+    def lose_answer(name: str) -> None:
+        if name == "put":
+            world.before = fail_once
+            world.ledger.put(claims[0], over=None)
+            raise UnavailableError("no answer")
+
+    def fail_once(name: str) -> None:
+        world.before = nothing
+        raise UnavailableError("no answer")
+
+    claims = []
+    reconciler = world.reconciler()
+    signed = LedgerWriter.signed
+
+    def note(writer: LedgerWriter, entry: LedgerEntry) -> LedgerEntry:
+        claims.append(signed(writer, entry))
+        return claims[-1]
+
+    world.before = lose_answer
+    with patch.object(LedgerWriter, "signed", note), pytest.raises(UnavailableError) as caught:
+        reconciler.reconcile(IMAGE)
+    entry = world.entry(IMAGE)
+    assert (entry.state, entry.lease, entry.epoch) == (State.PROCESSING, None, claims[0].epoch + 1)
+    assert not hasattr(caught.value, "__notes__")
+
+
 def test_a_worker_whose_claim_was_taken_deletes_what_it_wrote(world: World) -> None:
     def take_over(name: str) -> None:
         if name == "put" and world.labels.documents:
@@ -346,6 +377,86 @@ def test_a_frozen_object_fails_until_it_is_restored(world: World) -> None:
     assert world.reconciler().reconcile(IMAGE) == Indexed(IMAGE, 2)
     world.store.freeze(IMAGE)
     assert world.reconciler().reconcile(IMAGE) == Skipped(IMAGE, SkipReason.ARCHIVED)
+
+
+NEW_INDEX = Settings(index_fingerprint="i2", settings_revision=1)
+
+
+def test_a_frozen_object_whose_answers_are_all_archived_is_indexed_without_its_pixels(world: World) -> None:
+    world.store.freeze(IMAGE)
+    world.stages.has_archived = True
+    assert world.reconciler().reconcile(IMAGE) == Indexed(IMAGE, 2)
+    assert world.reconciler().reconcile(IMAGE) == Skipped(IMAGE, SkipReason.ARCHIVED)
+    assert world.reconciler(NEW_INDEX).reconcile(IMAGE) == Indexed(IMAGE, 2)
+
+
+def frozen(work: Work, keeper: Keeper) -> None:
+    raise ChangedError("InvalidObjectState")
+
+
+def test_a_frozen_object_whose_archived_answers_do_not_do_is_given_up_until_it_is_restored(world: World) -> None:
+    world.store.freeze(IMAGE)
+    world.stages.has_archived, world.stages.meanwhile = True, frozen
+    outcome = world.reconciler().reconcile(IMAGE)
+    assert isinstance(outcome, Failed)
+    assert outcome.code is ErrorCode.ARCHIVED
+    before = world.ledger.get(IMAGE)
+    assert world.reconciler().reconcile(IMAGE).reason is SkipReason.ARCHIVED  # type: ignore[union-attr]
+    assert world.ledger.get(IMAGE) == before
+
+
+@pytest.mark.parametrize("has_archived", [False, True])
+def test_labels_that_are_still_true_stay_when_the_object_is_frozen_during_work(
+    world: World, *, has_archived: bool
+) -> None:
+    world.reconciler().reconcile(IMAGE)
+    labels = dict(world.labels.documents)
+
+    def freeze(work: Work, keeper: Keeper) -> None:
+        world.store.freeze(IMAGE)
+        raise ChangedError("InvalidObjectState")
+
+    world.stages.meanwhile, world.stages.has_archived = freeze, has_archived
+    for _ in range(2):
+        assert world.reconciler(NEW_INDEX).reconcile(IMAGE) == Skipped(IMAGE, SkipReason.ARCHIVED)
+    entry = world.entry(IMAGE)
+    assert (entry.state, entry.lease, entry.error_code) == (State.PROCESSING, None, ErrorCode.ARCHIVED)
+    assert world.labels.documents == labels
+    assert len(world.stages.worked) == (3 if has_archived else 2)
+    world.store.restore(IMAGE)
+    world.stages.meanwhile = nothing
+    assert world.reconciler(NEW_INDEX).reconcile(IMAGE) == Indexed(IMAGE, 2)
+
+
+def test_labels_of_a_worker_that_died_go_when_its_work_is_put_off(world: World) -> None:
+    world.reconciler().reconcile(IMAGE)
+    labels = dict(world.labels.documents)
+    epoch = world.entry(IMAGE).epoch + 1
+    lease, declared = Lease("dead", world.clock.now_ms() - 1), (SupersededSet(epoch, 1, world.clock.now_ms()),)
+    world.rewrite(IMAGE, state=State.PROCESSING, epoch=epoch, lease=lease, superseded=declared)
+    left = replace(next(iter(labels.values())), epoch=epoch, ordinal=0)
+    world.labels.documents[left.id] = left
+    world.store.freeze(IMAGE)
+    assert world.reconciler().reconcile(IMAGE) == Skipped(IMAGE, SkipReason.ARCHIVED)
+    assert world.labels.documents == labels
+
+
+def test_labels_that_are_true_again_stay_when_another_version_was_claimed_in_between(world: World) -> None:
+    world.reconciler().reconcile(IMAGE)
+    version, labels = world.entry(IMAGE).version, dict(world.labels.documents)
+    world.rewrite(IMAGE, state=State.PROCESSING, version=replace(version, etag="other"), lease=None)
+    world.store.freeze(IMAGE)
+    assert world.reconciler().reconcile(IMAGE) == Skipped(IMAGE, SkipReason.ARCHIVED)
+    assert world.entry(IMAGE).version == version
+    assert world.labels.documents == labels
+
+
+def test_labels_of_another_version_do_not_stay_because_the_object_is_frozen(world: World) -> None:
+    world.reconciler().reconcile(IMAGE)
+    world.store.put(IMAGE, b"two")
+    world.store.freeze(IMAGE)
+    assert isinstance(world.reconciler().reconcile(IMAGE), Failed)
+    assert world.labels.documents == {}
 
 
 def test_a_third_silent_end_is_recorded_without_work(world: World) -> None:

@@ -38,7 +38,7 @@ def without_subfields(fields: Mapping[str, Any]) -> set[str]:
     return {name for name, _ in mapped(fields) if name.rpartition(".")[2] not in ("text", "pieces")}
 
 
-FULL_ENTRY: LedgerEntry = entry(error_code=ErrorCode.UNREADABLE, error="why")
+FULL_ENTRY: LedgerEntry = entry(error_code=ErrorCode.UNREADABLE, error="why", live_content="c" * 32)
 
 
 def test_the_images_mapping_has_exactly_the_fields_of_a_full_entry():
