@@ -1,6 +1,7 @@
 """Looking at the bucket: an image with its side files, and the images that a key is about."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from batch_job.ledger.visits import Found
 from batch_job.ports import ObjectStore
@@ -14,6 +15,9 @@ from batch_job.values.image import (
     stem,
 )
 
+LISTED = 1000
+"""Keys in a page of S3's listings; beside ``scene.tif`` there may be ten thousand of ``scene.00001.tif``."""
+
 
 def look(store: ObjectStore, image: ImageRef) -> Found | None:
     """Find out what stands in the bucket; None when the object does not exist."""
@@ -22,20 +26,35 @@ def look(store: ObjectStore, image: ImageRef) -> Found | None:
 
 
 def _side_files(store: ObjectStore, image: ImageRef) -> Iterator[SideFile]:
-    """Yield an image's side files, by key: one listing instead of eight HEADs."""
-    names = side_keys(image.key)
-    last = max(names)
-    for listed in store.list(image.bucket, stem(image.key)):
-        if listed.key in names:
-            yield SideFile(key=listed.key, etag=listed.etag)
-        if listed.key >= last:
+    """Yield an image's side files, by key: one page of a listing, and HEADs for what strangers keep beyond it."""
+    names = sorted(side_keys(image.key))
+    listed = 0
+    for one in islice(store.list(image.bucket, stem(image.key)), LISTED):
+        listed += 1
+        if one.key in names:
+            yield SideFile(key=one.key, etag=one.etag)
+        names = [name for name in names if name > one.key]
+        if not names:
             return
+    if listed == LISTED:
+        yield from _asked_for(store, image.bucket, names)
+
+
+def _asked_for(store: ObjectStore, bucket: str, keys: Iterable[str]) -> Iterator[SideFile]:
+    for key in keys:
+        facts = store.head(ImageRef(bucket=bucket, key=key))
+        if facts is not None:
+            yield SideFile(key=key, etag=facts.etag)
 
 
 def images_about(
     store: ObjectStore, *, bucket: str, key: str, suffixes: tuple[str, ...] = IMAGE_SUFFIXES
 ) -> Iterator[ImageRef]:
-    """Yield the images to reconcile when a key was written or deleted: itself, or those that it is a side file of."""
+    """Yield the images to reconcile when a key was written or deleted: itself, or those that it is a side file of.
+
+    For a side file that several images share (``scene.tfw``) it reads the listing of all that begins with ``scene.``,
+    a request for every 1,000 strangers among them.
+    """
     if is_image_key(key, suffixes):
         yield ImageRef(bucket=bucket, key=key)
         return

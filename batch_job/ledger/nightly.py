@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from batch_job.errors import ConflictError, TransientError
+from batch_job.errors import ConflictError, DeploymentError
 from batch_job.ledger import generations
 from batch_job.ledger.reconcile import Reconciler
 from batch_job.values.image import ImageRef
@@ -17,17 +17,20 @@ class Unfinished:
 
     image: ImageRef
     error: Exception
+    """Transient, or a defect that one image brought to light: the door logs it, its neighbours go on."""
 
 
 def visit(reconciler: Reconciler, image: ImageRef) -> Outcome | Unfinished:
-    """Reconcile an image; what may succeed later is a value, so that its neighbours go on.
+    """Reconcile an image; what goes wrong with it alone is a value, so that its neighbours go on.
 
     Raises:
         DeploymentError: stop; no image would fare better.
     """
     try:
         return reconciler.reconcile(image)
-    except TransientError as error:
+    except DeploymentError:
+        raise
+    except Exception as error:  # noqa: BLE001  one image must not end the night; its claim is released
         return Unfinished(image, error)
 
 
@@ -62,7 +65,9 @@ def forget_dead_labels(reconciler: Reconciler, *, bucket: str, prefix: str = "")
             forget(reconciler, stored)
         except ConflictError:
             continue  # somebody works on it; the next night sees it again
-        except TransientError as error:
+        except DeploymentError:
+            raise
+        except Exception as error:  # noqa: BLE001  as with a visit
             yield Unfinished(stored.entry.image, error)
 
 

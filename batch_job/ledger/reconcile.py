@@ -2,20 +2,20 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from batch_job.errors import BackfillError, ChangedError, ErrorCode, InputError, LeaseLostError
+from batch_job.errors import BackfillError, ChangedError, ErrorCode, LeaseLostError
 from batch_job.ledger import generations
+from batch_job.ledger.indexing import Indexing
 from batch_job.ledger.lease import Hold
 from batch_job.ledger.looking import look
 from batch_job.ledger.visits import Failure, Found, LedgerSettings, Redo, Worker
 from batch_job.ledger.writes import LedgerWriter
 from batch_job.ports import Clock, LabelIndex, Ledger, ObjectStore, Processing
-from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef, ImageVersion
-from batch_job.values.ledger import LabelSet, LedgerEntry, Seen, State, StoredEntry
-from batch_job.values.work import Failed, Indexed, Outcome, Processed, Removed, Skipped, SkipReason, Work
+from batch_job.values.ledger import LedgerEntry, Seen, State, StoredEntry
+from batch_job.values.work import Failed, Outcome, Removed, Skipped, SkipReason
 
 __all__ = ["Reconciler", "Redo"]
 
@@ -54,6 +54,11 @@ class Reconciler:
         return LedgerWriter(
             store=self.store, ledger=self.ledger, clock=self.clock, new_token=self.new_token, sleep=self.sleep
         )
+
+    @property
+    def indexing(self) -> Indexing:
+        """Does the work of a claim."""
+        return Indexing(ledger=self.ledger, labels=self.labels, processing=self.processing)
 
     def reconcile(self, image: ImageRef) -> Outcome:
         """Make the index say what the bucket says of an image. Safe to repeat, at any time, by anybody.
@@ -193,44 +198,20 @@ class _Visit:
         now_ms = self._writer.now_ms(self._image)
         entry = generations.failed(claim, failure, described=found.described(), now_ms=now_ms)
         taken = self._take(entry, over=over)
-        return None if taken is None else self._conclude(taken.entry, self._failure(failure))
+        outcome = Failed(self._image, failure.code, failure.message)
+        return None if taken is None else self._conclude(taken.entry, outcome)
 
     def _work(self, hold: Hold, found: Found) -> Outcome | None:
         try:
-            entry, outcome = self._index(hold, found)
+            entry, outcome = self._by.indexing.index(hold, found)
         except ChangedError:
             self._wants_pixels = not found.facts.readable
             return None  # the claim stays ours: the next round claims what it finds over it, or removes
         except LeaseLostError:
-            self._clean_up(hold)
+            self._held = None
+            self._by.indexing.clean_up(hold)
             return None
         return self._conclude(entry, outcome)
-
-    def _index(self, hold: Hold, found: Found) -> tuple[LedgerEntry, Outcome]:
-        """Process and index, or record that this version cannot be."""
-        try:
-            done = self._write_labels(hold, found)
-            count, now_ms = len(done.labels), hold.now_ms()
-            entry = hold.advance(
-                lambda before: generations.indexed(before, count=count, described=done.described, now_ms=now_ms)
-            )
-            return entry, Indexed(self._image, count)
-        except InputError as error:
-            failure, now_ms = Failure(error.code, str(error)), hold.now_ms()
-        described = found.described()
-        entry = hold.advance(lambda before: generations.failed(before, failure, described=described, now_ms=now_ms))
-        return entry, self._failure(failure)
-
-    def _write_labels(self, hold: Hold, found: Found) -> Processed:
-        """Process, declare the labels in the ledger, then write them."""
-        entry = hold.entry
-        done = self._by.processing.process(Work(self._image, found.facts, entry.version, entry.epoch), hold)
-        count, now_ms = len(done.labels), hold.now_ms()
-        if count:
-            hold.advance(lambda before: generations.declared(before, count=count, now_ms=now_ms))
-            hold.written = LabelSet(entry.epoch, count)
-            self._by.labels.write(_keeping(done.labels, hold), until_ms=now_ms + generations.LABEL_DEADLINE_MS)
-        return done
 
     def _conclude(self, entry: LedgerEntry, outcome: Outcome) -> Outcome | None:
         """Clean up after a version was settled, and look whether it is still what stands in the bucket."""
@@ -238,18 +219,6 @@ class _Visit:
         self._by.delete_dead(entry)
         found = look(self._by.store, self._image)
         return outcome if generations.still_true(entry, found) else None
-
-    def _clean_up(self, hold: Hold) -> None:
-        """After a loss, delete what we wrote, unless the ledger made it the truth before it passed on."""
-        self._held = None
-        if hold.written is None:
-            return
-        stored = self._by.ledger.get(self._image)
-        if generations.is_dead(None if stored is None else stored.entry, epoch=hold.written.epoch):
-            self._by.labels.delete(self._image, hold.written)
-
-    def _failure(self, failure: Failure) -> Failed:
-        return Failed(self._image, failure.code, failure.message)
 
     def let_go(self, reason: BaseException) -> None:
         """Release the claim, if one is held; when that fails the lease runs out, and ``reason`` says so."""
@@ -264,10 +233,3 @@ class _Visit:
         """Find the claim that we hold, be it one whose answer was lost."""
         taken = None if self._tried is None else self._writer.find(self._tried)
         return self._held if taken is None else self._hold(taken)
-
-
-def _keeping(labels: Sequence[LabelDocument], hold: Hold) -> Iterator[LabelDocument]:
-    """Yield labels, holding on to the lease while they are written."""
-    for label in labels:
-        hold.keep()
-        yield label

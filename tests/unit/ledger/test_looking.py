@@ -1,15 +1,36 @@
 """What stands in the bucket, and which images a key is about."""
 
+from collections.abc import Iterator
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_job.adapters.memory import MemoryObjectStore
-from batch_job.ledger.looking import images_about, look
+from batch_job.ledger.looking import LISTED, images_about, look
 from batch_job.values.image import ImageRef, SideFile, side_keys
+from batch_job.values.objects import ListedObject, ObjectFacts
 from tests.unit.ledger.entries import IMAGE
 from tests.unit.ledger.fakes import EndlessStore
 
 BUCKET = IMAGE.bucket
+
+
+class AskedStore(MemoryObjectStore):
+    """Counts what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listed = 0
+        self.asked: list[str] = []
+
+    def head(self, image: ImageRef) -> ObjectFacts | None:
+        self.asked.append(image.key)
+        return super().head(image)
+
+    def list(self, bucket: str, prefix: str) -> Iterator[ListedObject]:
+        for one in super().list(bucket, prefix):
+            self.listed += 1
+            yield one
 
 
 def about(store: MemoryObjectStore, key: str) -> list[str]:
@@ -27,6 +48,28 @@ def test_side_files_are_found_by_one_listing_and_sorted() -> None:
     found = look(store, IMAGE)
     assert found is not None
     assert [side.key for side in found.side_files] == ["o/a.tfw", "o/a.tif.ovr"]
+
+
+def test_strangers_beside_an_image_cost_a_page_and_a_few_questions() -> None:
+    """10,000 scenes ``o/a.00001.tif`` stand between the image's ``.aux.xml``, to say so, and its ``.tfw``."""
+    store = AskedStore()
+    for key in ("o/a.", "o/a.tif", "o/a.tif.ovr", "o/a.tfw", *(f"o/a.{number:05}.tif" for number in range(10_000))):
+        store.put(ImageRef(BUCKET, key), key.encode())
+    found = look(store, IMAGE)
+    assert found is not None
+    assert [side.key for side in found.side_files] == ["o/a.tfw", "o/a.tif.ovr"]
+    assert store.listed == LISTED
+    assert store.asked == ["o/a.tif", *sorted(side_keys("o/a.tif"))]
+
+
+def test_only_names_that_the_page_did_not_reach_are_asked_for() -> None:
+    store = AskedStore()
+    for key in ("o/a.tif", "o/a.pgw", "o/a.tif.ovr", *(f"o/a.q{number:05}" for number in range(LISTED))):
+        store.put(ImageRef(BUCKET, key), key.encode())
+    found = look(store, IMAGE)
+    assert found is not None
+    assert [side.key for side in found.side_files] == ["o/a.pgw", "o/a.tif.ovr"]
+    assert store.asked[1:] == [name for name in sorted(side_keys("o/a.tif")) if name > "o/a.q"]
 
 
 def test_a_listing_is_read_no_further_than_the_last_possible_side_file() -> None:

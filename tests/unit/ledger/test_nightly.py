@@ -2,14 +2,14 @@
 
 import pytest
 
-from batch_job.errors import AccessError, ConflictError, ThrottledError, UnavailableError
+from batch_job.errors import AccessError, ConflictError, GeometryError, ThrottledError, UnavailableError
 from batch_job.ledger.generations import FORGET_AFTER_MS
 from batch_job.ledger.nightly import Unfinished, forget, forget_dead_labels, nightly
 from batch_job.ports import Keeper
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Indexed, Removed, Work
 from tests.unit.ledger.entries import IMAGE
-from tests.unit.ledger.fakes import World
+from tests.unit.ledger.fakes import World, nothing
 
 OTHER = ImageRef(IMAGE.bucket, "o/b.tif")
 
@@ -51,18 +51,29 @@ def test_entries_outside_the_prefix_are_left_alone(world: World) -> None:
     assert list(nightly(world.reconciler(), [], bucket=IMAGE.bucket, prefix="p/")) == []
 
 
-def test_a_transient_error_leaves_its_neighbours_alone(world: World) -> None:
+@pytest.mark.parametrize("error", [ThrottledError("slow down"), ZeroDivisionError("a defect")], ids=repr)
+def test_what_goes_wrong_with_one_image_leaves_its_neighbours_alone(world: World, error: Exception) -> None:
     world.store.put(OTHER, b"x")
 
     def fail(work: Work, keeper: Keeper) -> None:
         if work.image == IMAGE:
-            raise ThrottledError("slow down")
+            raise error
 
     world.stages.meanwhile = fail
-    first, second = night(world, IMAGE, OTHER)
-    assert isinstance(first, Unfinished)
-    assert first.image == IMAGE
-    assert second == Indexed(OTHER, 2)
+    assert night(world, IMAGE, OTHER) == [Unfinished(IMAGE, error), Indexed(OTHER, 2)]
+    assert world.entry(IMAGE).lease is None
+
+
+def test_an_input_error_of_the_ledger_itself_leaves_its_neighbours_alone(world: World) -> None:
+    error = GeometryError("the index refuses the document for good")
+
+    def refuse(name: str) -> None:
+        if name == "put":
+            world.before = nothing
+            raise error
+
+    world.before = refuse
+    assert night(world, IMAGE) == [Unfinished(IMAGE, error)]
 
 
 def test_a_deployment_error_stops_the_night(world: World) -> None:
@@ -91,17 +102,18 @@ def test_labels_are_deleted_before_they_are_forgotten(world: World) -> None:
     assert world.calls == ["entries", "delete", "put"]
 
 
-def test_labels_that_could_not_be_deleted_are_not_forgotten(world: World) -> None:
+@pytest.mark.parametrize("error", [UnavailableError("index is down"), KeyError("a defect")], ids=repr)
+def test_labels_that_could_not_be_deleted_are_not_forgotten(world: World, error: Exception) -> None:
     replaced(world)
     world.clock.advance(ms=FORGET_AFTER_MS + 1)
 
     def fail(name: str) -> None:
         if name == "delete":
-            raise UnavailableError("index is down")
+            raise error
 
     world.before = fail
     (unfinished,) = forget_dead_labels(world.reconciler(), bucket=IMAGE.bucket)
-    assert unfinished.image == IMAGE
+    assert unfinished == Unfinished(IMAGE, error)
     assert world.entry(IMAGE).superseded
 
 
