@@ -164,7 +164,7 @@ def drawn(found, ask, **limits):
             source["filters"],
             size=source["documentRequestNumber"],
             _source=[source["geoFieldName"], *source["tooltipFields"]],
-            post_filter=extent(source, **limits),
+            **({"post_filter": extent(source, **limits)} if limits else {}),
         )
         hits = [hit["_source"] for hit in answer["hits"]["hits"]]
         assert all(source["tooltipFields"][0] in hit for hit in hits)
@@ -173,7 +173,7 @@ def drawn(found, ask, **limits):
 
 
 def test_map_layers_find_what_has_a_place_in_a_form_that_can_be_drawn(found, ask):
-    places = drawn(found, ask, west=-180, south=-90, east=180, north=90)
+    places = drawn(found, ask)  # servers 3.0 to 3.5 do not limit shapes to what is in sight
     assert [place["type"] for place in places["footprint"]] == ["Polygon", "Polygon"]
     assert [place["type"] for place in places["geometry"]] == ["Polygon", "Polygon", "Polygon"]
     assert sorted(place["lon"] for place in places["center"]) == [10.0, 10.0, 10.0, 10.4]
