@@ -3,7 +3,7 @@
 Unless a method says otherwise it may raise ``TransientError`` (try again) and ``DeploymentError`` (stop).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import StrEnum, auto
 from typing import Protocol
@@ -16,7 +16,7 @@ from batch_job.values.budget import Draw, Drawn
 from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.ledger import LabelSet, LedgerEntry, Seen, StoredEntry
-from batch_job.values.objects import ListedObject, ObjectFacts
+from batch_job.values.objects import ListedObject, ObjectFacts, StoredBytes
 from batch_job.values.place import Georeference
 from batch_job.values.query import LabelQuery
 from batch_job.values.raster import Pixels, RasterFacts
@@ -99,6 +99,67 @@ class ArchiveStore(Protocol):
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys under a prefix, in order."""
+        ...
+
+
+class RunStore(ArchiveStore, Protocol):
+    """Where runs keep their plans, shards and markers; keys are relative to its root."""
+
+    def read(self, key: str) -> StoredBytes | None:
+        """Read a whole object for writing over it; None when it does not exist."""
+        ...
+
+    def put_over(self, key: str, body: bytes, *, over: str | None) -> str:
+        """Write, if the object's ETag is still ``over`` (None: if there is no object); gives the new ETag.
+
+        Raises:
+            ConflictError: it is not, or an earlier try of this very write arrived and its answer was lost.
+            UnavailableError: whether it was written is not known.
+        """
+        ...
+
+
+class ByteStream(Protocol):
+    """An object's bytes, in order."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read up to so many bytes; none at the end, all that are left if ``size`` is -1."""
+        ...
+
+
+class OpenStream(Protocol):
+    """Opens objects of any size."""
+
+    def __call__(self, *, bucket: str, key: str) -> AbstractContextManager[ByteStream]:
+        """Open an object.
+
+        Raises:
+            ChangedError: there is none.
+        """
+        ...
+
+
+class JobQueue(Protocol):
+    """Where jobs wait for a machine. A submission whose answer is lost may be made twice."""
+
+    def submit(self, name: str, parameters: Mapping[str, str]) -> str:
+        """Submit a job of its own; gives its id."""
+        ...
+
+    def submit_array(self, name: str, parameters: Mapping[str, str], *, size: int) -> str:
+        """Submit a job of 2 to 10,000 children that know their numbers, from 0; gives its id."""
+        ...
+
+    def cancel(self, job_id: str, *, reason: str) -> None:
+        """Take back what has not started, children too; what runs goes on. That it ended already is no error."""
+        ...
+
+
+class MessageQueue(Protocol):
+    """Where messages wait for whoever works on them; each may come more than once, in any order."""
+
+    def send(self, bodies: Iterable[str]) -> None:
+        """Send all; if this raises, some may have been sent."""
         ...
 
 

@@ -147,6 +147,49 @@ class PipelineSettings(BaseSettings):
         return _fingerprint(version=INDEX_VERSION, after_merging=self.after_merging)
 
 
+class PlannerSettings(PipelineSettings):
+    """What the planner reads beside: whose inventories, which keys, and where everything is."""
+
+    bucket: str = Field(min_length=3, max_length=63, description="The bucket with the imagery.")
+    include_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Only keys that start with one of these, comma-separated; empty: all."
+    )
+    exclude_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="No key that starts with one of these, comma-separated."
+    )
+    include_suffixes: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Only keys that end with one of these, in any case, comma-separated; empty: images'."
+    )
+    exclude_suffixes: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="No key that ends with one of these, in any case, comma-separated."
+    )
+    runs_uri: str = Field(pattern=r"^s3://[^/]+(/.*)?$", description="`s3://BUCKET/PREFIX` where runs are kept.")
+    index_url: str = Field(pattern=r"^https?://\S+$", description="The index, which is the ledger.")
+    index_prefix: str = Field(default="imagery", description="Beginning of the two indices' names.")
+    plan_queue_url: str = Field(pattern=r"^https?://\S+$", description="The queue of the planner's own messages.")
+    job_queue: str = Field(min_length=1, description="Name or ARN of the Batch queue of the backfill.")
+    job_definition: str = Field(min_length=1, description="Name or ARN of the Batch job definition of the backfill.")
+
+    @field_validator("include_prefixes", "exclude_prefixes", "include_suffixes", "exclude_suffixes", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("include_suffixes", "exclude_suffixes")
+    @classmethod
+    def _lower(cls, suffixes: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(suffix.lower() for suffix in suffixes)
+
+
+class JobSettings(PipelineSettings):
+    """What a Batch child reads beside: where everything is."""
+
+    runs_uri: str = Field(pattern=r"^s3://[^/]+(/.*)?$", description="`s3://BUCKET/PREFIX` where runs are kept.")
+    archive_uri: str = Field(pattern=r"^s3://[^/]+(/.*)?$", description="`s3://BUCKET/PREFIX` of the paid answers.")
+    index_url: str = Field(pattern=r"^https?://\S+$", description="The index, which is the ledger.")
+    index_prefix: str = Field(default="imagery", description="Beginning of the two indices' names.")
+
+
 def find_callable(name: str) -> Any:
     """Import ``module:name``.
 

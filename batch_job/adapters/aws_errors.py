@@ -119,6 +119,43 @@ DYNAMODB: ErrorTable = MappingProxyType(
 )
 """Error handling in the Amazon DynamoDB developer guide, and what botocore's model declares."""
 
+BATCH: ErrorTable = MappingProxyType(
+    {
+        **_COMMON,
+        "ClientException": SetUpError,  # no such queue or definition, or it is disabled
+        "ServerException": UnavailableError,
+    }
+)
+"""Common errors in the AWS Batch API reference."""
+
+_SQS_OLD = "AWS.SimpleQueueService."
+"""Begins the names that the service keeps sending from before its JSON protocol."""
+
+SQS: ErrorTable = MappingProxyType(
+    {
+        **_COMMON,
+        "BatchEntryIdsNotDistinct": SetUpError,  # this and the next four: a request that we should never make
+        "BatchRequestTooLong": SetUpError,
+        "EmptyBatchRequest": SetUpError,
+        "InvalidBatchEntryId": SetUpError,
+        "TooManyEntriesInBatchRequest": SetUpError,
+        "InvalidAddress": SettingsError,
+        "InvalidSecurity": SetUpError,
+        "KmsAccessDenied": AccessError,
+        "KmsDisabled": AccessError,
+        "KmsInvalidKeyUsage": AccessError,
+        "KmsInvalidState": AccessError,
+        "KmsNotFound": AccessError,
+        "KmsOptInRequired": AccessError,
+        "KmsThrottled": ThrottledError,
+        "QueueDoesNotExist": SetUpError,
+        f"{_SQS_OLD}NonExistentQueue": SetUpError,
+        f"{_SQS_OLD}UnsupportedOperation": SetUpError,
+        "UnsupportedOperation": SetUpError,
+    }
+)
+"""What botocore's model declares for SendMessageBatch."""
+
 _CLIENT_SIDE: tuple[tuple[type[BotoCoreError], type[BackfillError]], ...] = (
     (boto.NoCredentialsError, AccessError),
     (boto.PartialCredentialsError, AccessError),

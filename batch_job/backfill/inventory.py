@@ -10,12 +10,13 @@ import io
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Self
 from urllib.parse import unquote_plus
 
 import orjson
 
 from batch_job.errors import InventoryError
+from batch_job.ports import ByteStream
 from batch_job.values.inventory import DataFile, InventoryRow, Manifest, UnreadableRow
 
 REQUIRED = ("Bucket", "Key")
@@ -27,14 +28,6 @@ _ARCHIVE_TIERS = ("ARCHIVE", "ARCHIVE_ACCESS", "DEEP_ARCHIVE", "DEEP_ARCHIVE_ACC
 """Of Intelligent-Tiering, as inventories and as the API spell them; other tiers read at once."""
 
 _NOT_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
-
-
-class ByteStream(Protocol):
-    """Bytes in order, as a body from S3 gives them."""
-
-    def read(self, size: int, /) -> bytes:
-        """Read up to so many bytes; none at the end."""
-        ...
 
 
 def parse_manifest(body: bytes, *, checksum: bytes) -> Manifest:

@@ -39,7 +39,7 @@ class Known:
     done: Hashes
     """... with their ETags and index fingerprints, except:"""
     archived: Hashes
-    """... those that failed because they were archived."""
+    """... those that failed, or were put off, because they were archived."""
 
     @classmethod
     def of(cls, entries: Iterable[LedgerEntry]) -> Self:
@@ -49,9 +49,11 @@ class Known:
             finished = entry.state in (State.INDEXED, State.FAILED)
             if finished or entry.live is not None:
                 keys.append(_hash(entry.image.key))
-            if finished:
-                version = _hash(entry.image.key, entry.version.etag, entry.version.index_fingerprint)
-                (archived if entry.error_code is ErrorCode.ARCHIVED else done).append(version)
+            version = _hash(entry.image.key, entry.version.etag, entry.version.index_fingerprint)
+            if entry.error_code is ErrorCode.ARCHIVED:
+                archived.append(version)
+            elif finished:
+                done.append(version)
         return cls(_sorted(keys), _sorted(done), _sorted(archived))
 
     def standings(self, rows: Sequence[InventoryRow], *, index_fingerprint: str) -> list[Standing]:

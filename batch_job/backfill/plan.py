@@ -27,7 +27,8 @@ CHUNK_ROWS = 1000
 class Filters:
     """Which keys are worked on; excluding wins."""
 
-    include_prefixes: tuple[str, ...] = ("",)
+    include_prefixes: tuple[str, ...] = ()
+    """None: every key."""
     exclude_prefixes: tuple[str, ...] = ()
     include_suffixes: tuple[str, ...] = IMAGE_SUFFIXES
     """In lower case; keys may be in any."""
@@ -36,10 +37,10 @@ class Filters:
     def accepts(self, key: str) -> bool:
         """Tell whether a key is an image's that is to be worked on."""
         return (
-            key.startswith(self.include_prefixes)
+            (not self.include_prefixes or key.startswith(self.include_prefixes))
+            and not key.startswith(self.exclude_prefixes)
             and is_image_key(key, self.include_suffixes)
-            and not (self.exclude_prefixes and key.startswith(self.exclude_prefixes))
-            and not (self.exclude_suffixes and is_image_key(key, self.exclude_suffixes))
+            and not is_image_key(key, self.exclude_suffixes)
         )
 
 

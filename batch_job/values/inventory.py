@@ -3,6 +3,9 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Self
+
+import orjson
 
 LATEST_MS = 253_402_300_800_000
 """The year 10000, which names of runs cannot hold."""
@@ -48,6 +51,17 @@ class Manifest:
         """Name the run that plans this inventory; names sort by the time of the scan."""
         began = datetime.fromtimestamp(self.created_ms / 1000, tz=UTC)
         return f"{began:%Y%m%dT%H%M%SZ}-{self.md5[:8]}"
+
+    def to_json(self) -> bytes:
+        """Encode as the record of the run, not as S3 does."""
+        return orjson.dumps(self)
+
+    @classmethod
+    def from_json(cls, body: bytes) -> Self:
+        """Decode what ``to_json`` wrote."""
+        facts = orjson.loads(body)
+        columns, files = tuple(facts.pop("columns")), tuple(DataFile(**file) for file in facts.pop("files"))
+        return cls(**facts, columns=columns, files=files)
 
     def file(self, file_id: str) -> DataFile | None:
         """Find a data file by its id."""

@@ -1,6 +1,6 @@
 """What an object store says of an object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +25,11 @@ class ListedObject:
     size: int
     last_modified: str
     """ISO 8601 in UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBytes:
+    """A whole object as read, with what a write over it must name."""
+
+    body: bytes = field(repr=False)
+    etag: str

@@ -3,7 +3,7 @@
 import pytest
 
 from batch_job.errors import SettingsError
-from batch_job.settings import PipelineSettings
+from batch_job.settings import PipelineSettings, PlannerSettings
 
 
 def loaded(monkeypatch: pytest.MonkeyPatch, settings: PipelineSettings) -> PipelineSettings:
@@ -97,4 +97,48 @@ def test_calls_a_second_are_a_number_above_zero(wrong):
     with pytest.raises(SettingsError) as error:
         PipelineSettings.load(backfill_calls_per_s=wrong, live_calls_per_s=wrong, budget_table="a b")
     for name in ("BACKFILL_CALLS_PER_S", "LIVE_CALLS_PER_S", "BUDGET_TABLE"):
+        assert f"BACKFILL_{name}:" in str(error.value)
+
+
+PLANNER = {
+    "bucket": "imagery",
+    "runs_uri": "s3://work/a/b",
+    "index_url": "https://search.example",
+    "plan_queue_url": "https://sqs.example/1/plan",
+    "job_queue": "backfill",
+    "job_definition": "child:3",
+}
+
+
+def test_every_field_of_the_planner_survives_the_environment(monkeypatch):
+    settings = PlannerSettings.load(
+        **PLANNER,
+        include_prefixes=("a/", "b c/"),
+        exclude_prefixes=("a/raw/",),
+        include_suffixes=(".TIF",),
+        exclude_suffixes=("_mask.tif",),
+        index_prefix="mine",
+        chip_px=512,
+    )
+    for name, value in settings.to_env().items():
+        monkeypatch.setenv(name, value)
+    assert PlannerSettings.load() == settings
+    assert settings.include_suffixes == (".tif",)
+
+
+def test_a_planner_without_filters_takes_every_image(monkeypatch):
+    for name, value in PlannerSettings.load(**PLANNER).to_env().items():
+        monkeypatch.setenv(name, value)
+    settings = PlannerSettings.load()
+    assert (settings.include_prefixes, settings.include_suffixes) == ((), ())
+
+
+def test_a_planner_makes_the_plans_of_the_workers_settings():
+    assert PlannerSettings.load(**PLANNER).index_fingerprint == PipelineSettings.load().index_fingerprint
+
+
+def test_all_that_a_planner_lacks_is_named_at_once():
+    with pytest.raises(SettingsError) as error:
+        PlannerSettings.load(runs_uri="work/a")
+    for name in ("BUCKET", "RUNS_URI", "INDEX_URL", "PLAN_QUEUE_URL", "JOB_QUEUE", "JOB_DEFINITION"):
         assert f"BACKFILL_{name}:" in str(error.value)

@@ -3,7 +3,7 @@ import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
-from batch_job.adapters.aws_errors import REKOGNITION, S3, ErrorTable, as_ours, error_code
+from batch_job.adapters.aws_errors import BATCH, REKOGNITION, S3, SQS, ErrorTable, as_ours, error_code
 from batch_job.errors import (
     AccessError,
     BackfillError,
@@ -21,6 +21,9 @@ OPERATIONS = [
     ("s3", "PutObject", S3),
     ("rekognition", "DetectLabels", REKOGNITION),
     ("rekognition", "DetectCustomLabels", REKOGNITION),
+    ("batch", "SubmitJob", BATCH),
+    ("batch", "CancelJob", BATCH),
+    ("sqs", "SendMessageBatch", SQS),
 ]
 
 

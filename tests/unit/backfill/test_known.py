@@ -11,7 +11,8 @@ from tests.unit.backfill.entries import FINGERPRINT, entry
 
 LIVE = LabelSet(1, 1)
 few = st.sampled_from("abcd")
-codes = st.sampled_from([None, ErrorCode.ARCHIVED, ErrorCode.UNREADABLE])
+failures = st.sampled_from([ErrorCode.ARCHIVED, ErrorCode.UNREADABLE])
+put_off = st.sampled_from([None, ErrorCode.ARCHIVED])
 
 
 @st.composite
@@ -19,13 +20,13 @@ def ledgers(draw: st.DrawFn) -> list[LedgerEntry]:
     found = []
     for key in draw(st.sets(few)):
         state = draw(st.sampled_from(State))
-        failed = state is State.FAILED
+        codes = {State.FAILED: failures, State.PROCESSING: put_off}.get(state, st.none())
         found.append(
             entry(
                 key,
                 draw(few),
                 state,
-                error_code=draw(codes) if failed else None,
+                error_code=draw(codes),
                 live=draw(st.sampled_from([None, LIVE])),
                 fingerprint=draw(st.sampled_from([FINGERPRINT, "old"])),
             )
@@ -44,9 +45,9 @@ def by_the_rule(ledger: list[LedgerEntry], row: InventoryRow) -> Standing:
         if known.image.key != row.key:
             continue
         finished = known.state in (State.INDEXED, State.FAILED)
-        same = finished and (known.version.etag, known.version.index_fingerprint) == (row.etag, FINGERPRINT)
-        waits = known.error_code is not ErrorCode.ARCHIVED or row.readable is False
-        if same and waits:
+        same = (known.version.etag, known.version.index_fingerprint) == (row.etag, FINGERPRINT)
+        frozen = known.error_code is ErrorCode.ARCHIVED
+        if same and (row.readable is False if frozen else finished):
             return Standing.DONE
         return Standing.CHANGED if finished or known.live else Standing.NEW
     return Standing.NEW

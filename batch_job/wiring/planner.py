@@ -1,0 +1,51 @@
+"""The planner's wiring: buckets, ledger and queues, no pixels."""
+
+import secrets
+import socket
+
+from batch_job.adapters.batch import BatchJobQueue, batch_client
+from batch_job.adapters.opensearch import open_client
+from batch_job.adapters.opensearch_ledger import OpenSearchLedger
+from batch_job.adapters.s3 import S3Clock, s3_client
+from batch_job.adapters.s3_runs import S3RunStore, S3Streams
+from batch_job.adapters.signing import domain_auth
+from batch_job.adapters.sqs import SqsMessageQueue, sqs_client
+from batch_job.backfill.plan import Filters, Rules, Sizing
+from batch_job.backfill.planner import Planner
+from batch_job.search.mappings import IndexNames
+from batch_job.settings import PlannerSettings
+from batch_job.values.image import IMAGE_SUFFIXES
+
+
+def open_planner(settings: PlannerSettings) -> Planner:
+    """Connect a planner to everything that the settings name; one for each process.
+
+    Raises:
+        SettingsError, AccessError: region or credentials are missing.
+    """
+    s3 = s3_client()
+    auth = domain_auth() if settings.index_url.startswith("https://") else None
+    runs_bucket, _, runs_prefix = settings.runs_uri.removeprefix("s3://").partition("/")
+    return Planner(
+        open_stream=S3Streams(s3),
+        runs=S3RunStore(s3, bucket=runs_bucket, prefix=runs_prefix),
+        ledger=OpenSearchLedger(open_client(settings.index_url, http_auth=auth), IndexNames(settings.index_prefix)),
+        jobs=BatchJobQueue(batch_client(), queue=settings.job_queue, definition=settings.job_definition),
+        messages=SqsMessageQueue(sqs_client(), url=settings.plan_queue_url),
+        clock=S3Clock(s3),
+        rules=rules_of(settings),
+        bucket=settings.bucket,
+        owner=f"{socket.gethostname()}-{secrets.token_hex(4)}",
+    )
+
+
+def rules_of(settings: PlannerSettings) -> Rules:
+    """Take what plans depend on from the settings."""
+    filters = Filters(
+        include_prefixes=settings.include_prefixes,
+        exclude_prefixes=settings.exclude_prefixes,
+        include_suffixes=settings.include_suffixes or IMAGE_SUFFIXES,
+        exclude_suffixes=settings.exclude_suffixes,
+    )
+    sizing = Sizing(chip_stride_px=settings.chip_px - settings.overlap_px)
+    return Rules(filters=filters, sizing=sizing, index_fingerprint=settings.index_fingerprint)

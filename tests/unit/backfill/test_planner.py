@@ -1,0 +1,355 @@
+import dataclasses
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch_job.backfill.messages import Delivered, PlanFile
+from batch_job.backfill.plan import PlanCounts
+from batch_job.backfill.planner import Begun, Superseded
+from batch_job.backfill.shards import CLAIM_MS, FilePlan, RunFolder, active_run
+from batch_job.errors import (
+    BackfillError,
+    ChangedError,
+    ConflictError,
+    InputError,
+    InventoryError,
+    ThrottledError,
+    UnavailableError,
+)
+from batch_job.values.image import ImageRef
+from tests.unit.backfill.entries import entry
+from tests.unit.backfill.inventories import CREATED_MS
+from tests.unit.backfill.planning import REPORTS, RULES, World, keys, triples
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+class Killed(BaseException):
+    """The process is gone: nothing that it would have tidied up is."""
+
+
+class Faulty:
+    """Passes calls on to a service, until the nth raises: before it is done, or when it is."""
+
+    def __init__(self, service: Any, strike: Callable[[], Callable[[], None]]) -> None:
+        self._service, self._strike = service, strike
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._service, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            after = self._strike()
+            answer = method(*args, **kwargs)
+            after()
+            return answer
+
+        return call
+
+
+def strikes(nth: int, error: BaseException, *, after: bool) -> Callable[[], Callable[[], None]]:
+    made = 0
+
+    def strike() -> Callable[[], None]:
+        nonlocal made
+        made += 1
+        if made != nth:
+            return lambda: None
+        if not after:
+            raise error
+
+        def late() -> None:
+            raise error
+
+        return late
+
+    return strike
+
+
+def work_off(world: World, delivered: Delivered) -> None:
+    """What the queue does: every message until it succeeds."""
+    world.planner("another").begin(delivered)
+    for message in world.sent():
+        world.planner("another").plan_file(message)
+
+
+def test_an_inventory_becomes_jobs():
+    world = World()
+    delivered = world.deliver(triples("1.tif", "2.tif", "3.tif", "4.tif", "a.txt"), triples("5.tif"), [])
+    begun = world.planner().begin(delivered)
+    assert begun == Begun("20261120T010000Z-" + begun.run_id[-8:], files=3)
+    plans = [world.planner().plan_file(message) for message in world.sent()]
+    assert [(plan.shards, plan.counts) for plan in plans if isinstance(plan, FilePlan)] == [
+        (2, PlanCounts(new=4, filtered=1, items=4, chips=4)),
+        (1, PlanCounts(new=1, items=1, chips=1)),
+        (0, PlanCounts()),
+    ]
+    assert [job.size for job in world.jobs.jobs.values()] == [2, None]
+    assert keys(world.submitted()) == ["1.tif", "2.tif", "3.tif", "4.tif", "5.tif"]
+
+
+def test_an_inventory_without_files_is_a_run_without_work():
+    world = World()
+    assert world.planner().begin(world.deliver()) == Begun(active_run(world.runs, bucket="b") or "", files=0)
+    assert world.sent() == []
+
+
+def test_what_the_ledger_knows_is_not_planned():
+    world = World()
+    for known in (entry("done.tif"), entry("changed.tif", "old")):
+        world.ledger.put(known, over=None)
+    work_off(world, world.deliver(triples("done.tif", "changed.tif", "new.tif")))
+    assert keys(world.submitted()) == ["changed.tif", "new.tif"]
+
+
+def test_all_files_of_a_run_compare_with_the_ledger_of_its_beginning():
+    world = World()
+    delivered = world.deliver(triples("1.tif"), triples("2.tif"))
+    world.planner().begin(delivered)
+    world.ledger.put(entry("2.tif"), over=None)
+    work_off(world, delivered)
+    assert keys(world.submitted()) == ["1.tif", "2.tif"]
+
+
+def test_a_lost_hash_file_is_made_again():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif", "2.tif")))
+    world.ledger.put(entry("2.tif"), over=None)
+    (known,) = [key for key in world.runs.objects if key.endswith("/known")]
+    del world.runs.objects[known]
+    world.planner().take(world.sent()[0])
+    assert keys(world.submitted()) == ["1.tif"]
+    assert known in world.runs.objects
+
+
+def test_the_same_message_again_submits_nothing():
+    world = World()
+    delivered = world.deliver(triples("1.tif"))
+    for _ in range(3):
+        work_off(world, delivered)
+    assert len(world.jobs.jobs) == 1
+    assert len(world.sent()) == 3
+
+
+def test_of_three_at_once_one_plans():
+    world = World()
+    world.planner().begin(world.deliver(triples(*(f"{number}.tif" for number in range(50)))))
+    (message,) = world.sent()
+    ended: list[object] = []
+    barrier = threading.Barrier(3)
+
+    def plan(owner: str) -> None:
+        barrier.wait()
+        try:
+            ended.append(world.planner(owner).plan_file(message))
+        except ConflictError as error:
+            ended.append(error)
+
+    threads = [threading.Thread(target=plan, args=(f"owner-{number}",)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(ended) == 3
+    assert len(world.jobs.jobs) == 1
+    assert any(isinstance(one, FilePlan) for one in ended)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_a_planner_that_dies_or_fails_anywhere_loses_nothing(data: st.DataObject):
+    world = World()
+    rows = triples(*(f"{number}.tif" for number in range(data.draw(st.integers(min_value=0, max_value=12)))))
+    delivered = world.deliver(rows, triples("z.tif"))
+    error = data.draw(st.sampled_from([Killed(), UnavailableError("away"), ThrottledError("slow down")]))
+    strike = strikes(data.draw(st.integers(min_value=1, max_value=30)), error, after=data.draw(st.booleans()))
+    planner = world.planner(
+        runs=Faulty(world.runs, strike), jobs=Faulty(world.jobs, strike), messages=Faulty(world.messages, strike)
+    )
+    try:
+        planner.begin(delivered)
+        for message in world.sent():
+            planner.plan_file(message)
+    except (Killed, BackfillError):
+        world.clock.advance(ms=CLAIM_MS)  # a claim whose answer was lost is not released either
+        work_off(world, delivered)
+    assert set(keys(world.submitted())) == {key for key, _, _ in rows} | {"z.tif"}
+    (message, *_) = world.sent()
+    folder = RunFolder(world.runs, message.run_id)
+    assert all((record := folder.record(sent.file_id)) and record.plan for sent in world.sent())
+
+
+def test_a_failed_planner_leaves_its_claim_to_the_next_at_once():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif")))
+    (message,) = world.sent()
+    slow = strikes(1, ThrottledError("slow down"), after=False)
+    with pytest.raises(ThrottledError):
+        world.planner(jobs=Faulty(world.jobs, slow)).plan_file(message)
+    assert isinstance(world.planner("another").plan_file(message), FilePlan)
+
+
+def test_a_silent_planner_keeps_its_claim_until_it_runs_out():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif")))
+    (message,) = world.sent()
+    killed = strikes(1, Killed(), after=True)
+    with pytest.raises(Killed):
+        world.planner(jobs=Faulty(world.jobs, killed)).plan_file(message)
+    with pytest.raises(ConflictError):
+        world.planner("another").plan_file(message)
+    world.clock.advance(ms=CLAIM_MS)
+    assert isinstance(world.planner("another").plan_file(message), FilePlan)
+    # the job was submitted twice, over the same shard: whoever comes second finds its done marker
+    assert keys(world.submitted()) == ["1.tif", "1.tif"]
+    assert len([key for key in world.runs.objects if "/shards/" in key]) == 1
+
+
+def test_plans_under_other_rules_do_not_write_each_others_shards():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif", "2.tif", "3.tif", "4.tif")))
+    (message,) = world.sent()
+    killed = strikes(1, Killed(), after=True)
+    with pytest.raises(Killed):
+        world.planner(jobs=Faulty(world.jobs, killed)).plan_file(message)
+    world.clock.advance(ms=CLAIM_MS)
+    one_each = dataclasses.replace(RULES, sizing=dataclasses.replace(RULES.sizing, max_items=1))
+    world.planner("another", rules=one_each).plan_file(message)
+    assert keys(world.submitted()) == sorted(2 * ["1.tif", "2.tif", "3.tif", "4.tif"])
+
+
+def test_a_newer_inventory_calls_off_the_jobs_of_the_older_run():
+    world = World()
+    work_off(world, world.deliver(triples("1.tif"), triples("2.tif")))
+    assert world.jobs.cancelled == {}
+    newer = world.planner().begin(world.deliver(triples("1.tif"), created_ms=CREATED_MS + DAY_MS))
+    assert isinstance(newer, Begun)
+    assert world.jobs.cancelled == dict.fromkeys(["job-0", "job-1"], "a newer inventory is planned")
+
+
+def test_an_older_inventory_that_arrives_late_is_left_alone():
+    world = World()
+    older = world.deliver(triples("1.tif"))
+    work_off(world, world.deliver(triples("1.tif"), created_ms=CREATED_MS + DAY_MS))
+    ended = world.planner().begin(older)
+    assert isinstance(ended, Superseded)
+    assert world.jobs.cancelled == {}
+    assert len(world.sent()) == 1
+
+
+def test_files_of_a_superseded_run_are_not_planned():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif")))
+    (old,) = world.sent()
+    world.planner().begin(world.deliver(triples("1.tif"), created_ms=CREATED_MS + DAY_MS))
+    assert world.planner().plan_file(old) == Superseded(old.run_id)
+    assert world.jobs.jobs == {}
+
+
+def test_a_run_superseded_while_a_file_is_planned_submits_nothing():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif")))
+    (old,) = world.sent()
+    newer = world.deliver(triples("1.tif"), created_ms=CREATED_MS + DAY_MS)
+
+    class Meanwhile:
+        """The newer inventory arrives when the ledger's hashes are read."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.runs, name)
+
+        def put(self, key: str, body: bytes) -> None:
+            world.runs.put(key, body)
+            world.planner().begin(newer)
+
+    assert world.planner(runs=Meanwhile()).plan_file(old) == Superseded(old.run_id)
+    assert world.jobs.jobs == {}
+
+
+def test_an_older_run_whose_folder_is_gone_is_no_hindrance():
+    world = World()
+    work_off(world, world.deliver(triples("1.tif")))
+    for key in [key for key in world.runs.objects if key.startswith("runs/")]:
+        del world.runs.objects[key]
+    work = world.planner().begin(world.deliver(triples("1.tif"), created_ms=CREATED_MS + DAY_MS))
+    assert isinstance(work, Begun)
+
+
+def test_an_inventory_of_another_bucket_is_refused():
+    world = World()
+    with pytest.raises(InventoryError, match="an inventory of c; b is planned here"):
+        world.planner().begin(world.deliver(triples("1.tif"), bucket="c"))
+    assert world.runs.objects == {}
+
+
+def test_a_manifest_that_was_written_over_is_refused():
+    world = World()
+    delivered = world.deliver(triples("1.tif"))
+    world.objects.put(ImageRef(REPORTS, delivered.key), b"0" * 32)
+    with pytest.raises(InventoryError, match="MD5"):
+        world.planner().begin(delivered)
+
+
+def test_a_manifest_at_the_top_of_its_bucket_is_found():
+    world = World()
+    delivered = world.deliver(triples("1.tif"))
+    folder = delivered.key.removesuffix("manifest.checksum")
+    for name in ("manifest.json", "manifest.checksum"):
+        world.objects.put(ImageRef(REPORTS, name), world.objects.read(ImageRef(REPORTS, folder + name)) or b"")
+    assert isinstance(world.planner().begin(Delivered(REPORTS, "manifest.checksum")), Begun)
+
+
+def test_a_file_that_is_not_the_listed_one_submits_nothing_and_is_free_again():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif"), triples("2.tif")))
+    first, second = world.sent()
+    manifest = RunFolder(world.runs, first.run_id).manifest()
+    one, two = (ImageRef(REPORTS, file.key) for file in manifest.files)
+    world.objects.put(one, world.objects.read(two) or b"")
+    with pytest.raises(InventoryError, match="has the MD5"):
+        world.planner().plan_file(first)
+    assert world.jobs.jobs == {}
+    assert isinstance(world.planner("another").plan_file(second), FilePlan)
+    record = RunFolder(world.runs, first.run_id).record(first.file_id)
+    assert record is not None
+    assert (record.plan, record.until_ms) == (None, 0)
+
+
+def test_a_file_that_is_gone_may_come_back():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif")))
+    (message,) = world.sent()
+    (file,) = RunFolder(world.runs, message.run_id).manifest().files
+    world.objects.delete(ImageRef(REPORTS, file.key))
+    with pytest.raises(ChangedError):
+        world.planner().plan_file(message)
+
+
+@pytest.mark.parametrize("wrong", [PlanFile("none", "none"), Delivered(REPORTS, "manifest.json")])
+def test_what_nobody_asked_for_is_refused(wrong: PlanFile | Delivered):
+    with pytest.raises(InputError):
+        World().planner().take(wrong)
+
+
+def test_a_file_that_its_run_does_not_have_is_refused():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif")))
+    with pytest.raises(InventoryError, match="has no file none"):
+        world.planner().plan_file(dataclasses.replace(world.sent()[0], file_id="none"))
+
+
+def test_an_index_that_is_away_keeps_an_inventory_from_starting():
+    class Away:
+        def entries(self, **_: str):
+            raise UnavailableError("the index is away")
+
+    world = World()
+    delivered = world.deliver(triples("1.tif"))
+    with pytest.raises(UnavailableError):
+        world.planner(ledger=Away()).begin(delivered)
+    assert world.sent() == []
+    work_off(world, delivered)
+    assert keys(world.submitted()) == ["1.tif"]
