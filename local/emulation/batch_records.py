@@ -20,6 +20,14 @@ KEPT = (
 """What a definition consists of."""
 UNKNOWN_KINDS = ("nodeProperties", "eksProperties", "ecsProperties", "consumableResourceProperties")
 
+MAKES_ROOM = (
+    "/v1/createjobqueue",
+    "/v1/updatejobqueue",
+    "/v1/createcomputeenvironment",
+    "/v1/updatecomputeenvironment",
+)
+"""After these, jobs that wait may find a place."""
+
 
 def register_definition(request: Request) -> dict[str, Any]:
     """Add a revision."""
@@ -121,18 +129,23 @@ def describe_environments(request: Request) -> dict[str, Any]:
 
 def routes(wake: Callable[[], None]) -> dict[str, Callable[[Request], Answer]]:
     """Give the entries of the dispatch table; ``wake`` looks for jobs that can start now."""
-
-    def update_and_wake(request: Request) -> dict[str, Any]:
-        updated = update_queue(request)
-        wake()
-        return updated
-
-    return {
+    ours = {
         "/v1/registerjobdefinition": answering(register_definition),
         "/v1/describejobdefinitions": answering(describe_definitions),
         "/v1/deregisterjobdefinition": answering(deregister_definition),
-        "/v1/updatejobqueue": answering(update_and_wake),
+        "/v1/updatejobqueue": answering(update_queue),
         "/v1/deletejobqueue": answering(delete_queue),
         "/v1/deletecomputeenvironment": answering(delete_environment),
         "/v1/describecomputeenvironments": answering(describe_environments),
     }
+    every = {**batch._DISPATCH, **ours}
+    return ours | {path: _waking(every[path], wake) for path in MAKES_ROOM}
+
+
+def _waking(answer: Callable[[Request], Answer], wake: Callable[[], None]) -> Callable[[Request], Answer]:
+    def answer_and_wake(request: Request) -> Answer:
+        answered = answer(request)
+        wake()
+        return answered
+
+    return answer_and_wake

@@ -28,7 +28,7 @@ def make_plan(definition: Mapping[str, Any], request: Request) -> Plan:
     seconds = timeout.get("attemptDurationSeconds")
     return Plan(
         command=tuple(_substituted(str(word), parameters) for word in command),
-        environment={one["name"]: one["value"] for one in environment},
+        environment={one["name"]: str(one["value"]) for one in environment},
         vcpus=float(resources.get("VCPU", 1)),
         attempts=_attempts(retry),
         rules=tuple(_rule(one) for one in retry.get("evaluateOnExit", [])),

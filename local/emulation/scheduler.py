@@ -125,7 +125,7 @@ class Scheduler:
             try:
                 ended = self._start(job, place, stream, Path(scratch)).wait(job.plan.timeout_s)
                 code, status_reason = ended.code, TIMED_OUT if ended.is_timed_out else EXITED
-            except OSError as error:
+            except (OSError, ValueError) as error:  # no such program; a variable that no process can have
                 reason, status_reason = f"CannotStartContainerError: {error}", "Task failed to start"
         attempt = Attempt(
             exit_code=code,

@@ -180,6 +180,28 @@ def test_a_disabled_queue_refuses_and_holds_back_jobs(aws, stack, submit, ended)
     ended(first)
 
 
+def test_more_vcpus_let_waiting_jobs_start(aws, stack, submit, ended):
+    batch = aws("batch")
+    job_id = submit("sleep", arrayProperties={"size": 4})
+    for index in range(3):
+        ended(f"{job_id}:{index}", "RUNNING")
+    batch.update_compute_environment(computeEnvironment=stack["Environment"], computeResources={"maxvCpus": 4})
+    try:
+        assert ended(f"{job_id}:3", "RUNNING")
+    finally:
+        batch.update_compute_environment(computeEnvironment=stack["Environment"], computeResources={"maxvCpus": 3})
+        batch.terminate_job(jobId=job_id, reason="enough")
+    ended(job_id)
+
+
+def test_a_container_that_cannot_start_says_so_and_frees_its_place(submit, ended):
+    variables = [{"name": "NUL", "value": "\0"}]
+    job = ended(submit(containerOverrides={"environment": variables}, retryStrategy={"attempts": 2}))
+    assert (job["status"], attempts(job)) == ("FAILED", [None, None])
+    assert job["attempts"][0]["container"]["reason"].startswith("CannotStartContainerError")
+    assert ended(submit("exit", "0", arrayProperties={"size": 4}))["status"] == "SUCCEEDED"
+
+
 def test_every_change_of_state_is_an_event(aws, stack, submit, ended):
     job_id = submit("exit", "0", name="announced")
     ended(job_id)
