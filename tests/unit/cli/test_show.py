@@ -10,7 +10,8 @@ from PIL import Image
 
 from batch_job.cli import show as command
 from batch_job.errors import ErrorCode
-from batch_job.imagery.draw import LEGEND_ROW_PX, colours_of
+from batch_job.imagery.colours import colours_of
+from batch_job.imagery.draw import LEGEND_ROW_PX
 from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.ledger import LabelSet, LedgerEntry, State
 from local.rekognition import serving
@@ -19,8 +20,7 @@ from tests.end_to_end.user import Done, imagery_backfill
 from tests.search_examples import label
 
 INDEX = ("--index", "http://127.0.0.1:9")
-ONE_COLOUR = colours_of(["Car"])["Car"]
-"""Of the only label of a picture."""
+CAR_COLOUR, BOAT_COLOUR = colours_of(["Car"])["Car"], colours_of(["Boat"])["Boat"]
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def test_the_picture_is_the_image_with_a_legend_below(folder):
 def test_the_box_is_drawn_around_the_object(folder):
     _, rgb = shown(folder)
     left, top, right, bottom = (round(edge) for edge in CAR)
-    assert tuple(rgb[bottom, (left + right) // 2]) == ONE_COLOUR
-    assert tuple(rgb[(top + bottom) // 2, right]) == ONE_COLOUR
+    assert tuple(rgb[bottom, (left + right) // 2]) == CAR_COLOUR
+    assert tuple(rgb[(top + bottom) // 2, right]) == CAR_COLOUR
     assert tuple(rgb[(top + bottom) // 2, (left + right) // 2]) == tuple(picture()[:, 135, 130])
 
 
@@ -76,7 +76,7 @@ def test_a_large_image_is_scaled_to_2000_px_and_its_boxes_with_it(folder, monkey
     monkeypatch.setattr(command, "_from_file", lambda _path, _image: [boxed])
     _, rgb = shown(folder, image="large.tif")
     assert rgb.shape == (2000 + LEGEND_ROW_PX, 2000, 3)
-    assert tuple(rgb[750, 1499]) == ONE_COLOUR == tuple(rgb[1000, 1250])
+    assert tuple(rgb[750, 1500]) == BOAT_COLOUR == tuple(rgb[1000, 1250])
 
 
 def test_other_than_8_bit_images_are_shown_stretched(folder):

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from batch_job.imagery.draw import DASH_PX, LEGEND_ROW_PX, NAMED_BOXES, colours_of, draw
+from batch_job.imagery.colours import colours_of
+from batch_job.imagery.draw import DASH_PX, LEGEND_ROW_PX, NAMED_BOXES, REGION_STEP_PX, draw
 from tests.search_examples import label
 
 SIDE_PX = 300
@@ -45,32 +46,95 @@ def test_without_detections_the_image_is_untouched_and_the_legend_says_so():
     assert has(rgb[SIDE_PX:], (235, 235, 235)).any()
 
 
+def extent(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """First and last row, first and last column."""
+    rows, cols = np.nonzero(mask)
+    return rows.min(), rows.max(), cols.min(), cols.max()
+
+
+def lines(rgb: np.ndarray, colour: tuple[int, int, int] = ONLY) -> np.ndarray:
+    """Where lines are in the picture, which has no name but on paper."""
+    return has(rgb[:SIDE_PX], colour) & ~on_paper(rgb)
+
+
+def on_paper(rgb: np.ndarray) -> np.ndarray:
+    """Within a name."""
+    within = np.zeros((SIDE_PX, SIDE_PX), bool)
+    if has(rgb[:SIDE_PX], PAPER).any():
+        top, bottom, left, right = extent(has(rgb[:SIDE_PX], PAPER))
+        within[top : bottom + 1, left : right + 1] = True
+    return within
+
+
 def test_a_box_is_drawn_around_its_object_and_not_over_it():
     rgb = drawn(box(100, 120, 160, 150))
-    assert not is_changed(rgb)[121:149, 101:159].any()
-    rows, cols = np.nonzero(has(rgb[:SIDE_PX], ONLY)[118:152, 98:162])
-    assert (rows.min() + 118, rows.max() + 118, cols.min() + 98, cols.max() + 98) == (119, 150, 99, 160)
+    assert not is_changed(rgb)[120:150, 100:160].any()
+    assert extent(lines(rgb)) == (118, 151, 98, 161)
+    assert has(rgb, ONLY)[135, [98, 99, 160, 161]].all()
+
+
+def test_a_small_box_has_a_thin_line():
+    rgb = drawn(box(100, 120, 109, 150))
+    assert not is_changed(rgb)[120:150, 100:109].any()
+    assert extent(lines(rgb)) == (119, 150, 99, 109)
+
+
+@pytest.mark.parametrize("brightness", [0, 110, 255])
+def test_a_line_has_a_dark_edge_so_that_it_is_seen_on_any_ground(brightness: int):
+    ground = np.full((3, SIDE_PX, SIDE_PX), brightness, np.uint8)
+    across = drawn(box(100, 120, 160, 150), rgb=ground)[135, 95:104]
+    assert [tuple(colour) for colour in across] == [
+        *[(brightness,) * 3] * 2, (0, 0, 0), ONLY, ONLY, *[(brightness,) * 3] * 4
+    ]  # fmt: skip
+
+
+def test_no_edge_of_a_box_hides_the_line_of_another():
+    rgb = drawn(box(100, 120, 160, 150), box(120, 100, 140, 170))
+    assert has(rgb, ONLY)[118, [117, 116, 143, 144]].all()
+    assert has(rgb, ONLY)[103, [118, 119]].all()
 
 
 def test_boxes_are_scaled_with_the_overview():
     rgb = drawn(box(500, 1000, 1000, 2000), width=3000, height=3000)
-    rows, cols = np.nonzero(has(rgb[98:210, 45:110], ONLY))
-    assert (rows.min() + 98, rows.max() + 98, cols.min() + 45, cols.max() + 45) == (99, 200, 49, 100)
+    assert extent(lines(rgb)) == (98, 201, 48, 101)
 
 
 def test_each_side_is_scaled_by_itself():
     rgb = drawn(box(0, 1000, 3000, 1500), rgb=GREY[:, :150], width=3000, height=3000)
     rows = np.nonzero(has(rgb[:150], ONLY)[:, 200])[0]
-    assert (rows.min(), rows.max()) == (49, 75)
+    assert (rows.min(), rows.max()) == (48, 76)
 
 
 def test_a_region_is_dashed_inside_and_not_named():
     rgb = drawn(box(40, 60, 200, 220, name="Harbor", kind="region"))
+    harbour = colours_of(["Harbor"])["Harbor"]
     assert not is_changed(rgb)[:60].any()
-    top = has(rgb[61, 40:200], ONLY)
+    top = has(rgb[61, 40:200], harbour)
     assert 0.4 < top.mean() < 0.65
     assert not top[DASH_PX + 2]
     assert not has(rgb[:SIDE_PX], PAPER).any()
+
+
+def test_regions_of_the_same_chips_lie_within_each_other():
+    names = ["City", "Harbor", "Airport"]
+    rgb = drawn(*[box(20, 30, 250, 260, name=name, kind="region") for name in names])
+    for n, name in enumerate(names):
+        by_px = n * REGION_STEP_PX + 1
+        seen = extent(has(rgb[:SIDE_PX], colours_of(names)[name]))
+        assert seen == (30 + by_px, 259 - by_px, 20 + by_px, 249 - by_px)
+
+
+def test_regions_with_one_common_side_are_seen_there_too():
+    rgb = drawn(box(20, 30, 250, 260, name="City", kind="region"), box(20, 100, 150, 200, name="Harbor", kind="region"))
+    colours = colours_of(["City", "Harbor"])
+    column = rgb[110:190]
+    assert has(column, colours["City"])[:, 21].any()
+    assert has(column, colours["Harbor"])[:, 21 + REGION_STEP_PX].any()
+
+
+def test_any_number_of_regions_of_a_few_pixels_can_be_drawn():
+    tiny = [box(10, 10, 12, 12, name=name, kind="region") for name in KNOWN]
+    assert drawn(*tiny).shape[1:] == (SIDE_PX, 3)
 
 
 def test_a_region_of_the_whole_image_stays_within_it():
@@ -93,6 +157,26 @@ def test_names_are_left_out_when_they_would_hide_the_picture():
     assert has(drawn(*boxes[:NAMED_BOXES])[:SIDE_PX], PAPER).any()
 
 
+def test_names_end_where_the_picture_ends():
+    rgb = drawn(box(270, 120, 295, 150, name="Swimming Pool"))
+    paper = has(rgb[:SIDE_PX], PAPER)
+    assert extent(paper)[3] == SIDE_PX - 1
+    assert extent(paper)[2] < 220
+
+
+def test_the_surest_of_two_that_crowd_is_named_first():
+    surer = label(0, label="Car", kind="object", confidence=90.0, pixel_box=(112, 100, 122, 110))
+    other = label(1, label="Car", kind="object", confidence=50.0, pixel_box=(100, 100, 110, 110))
+    for labels in ((surer, other), (other, surer)):
+        assert is_changed(drawn(*labels))[85, [110, 140]].all()
+
+
+def test_the_legend_is_as_wide_as_its_longest_entry():
+    rgb = drawn(box(0, 0, 20, 20, name="Swimming Pool"), rgb=GREY[:, :40, :40], width=40, height=40)
+    assert rgb.shape[1] > 100
+    assert has(rgb[40:], (235, 235, 235))[:, 60:].any()
+
+
 def test_the_legend_has_a_swatch_for_each_label_and_as_many_rows_as_it_needs():
     one = drawn(box(10, 10, 20, 20))
     many = drawn(*[box(10 + 20 * n, 10, 20 + 20 * n, 20, name=name) for n, name in enumerate(KNOWN)])
@@ -100,13 +184,6 @@ def test_the_legend_has_a_swatch_for_each_label_and_as_many_rows_as_it_needs():
     assert (many.shape[0] - SIDE_PX) // LEGEND_ROW_PX > 2
     for colour in colours_of(KNOWN).values():
         assert has(many[SIDE_PX:], colour).sum() >= 100
-
-
-def test_every_label_has_a_bright_colour_of_its_own_whatever_their_order():
-    colours = colours_of(KNOWN)
-    assert len(set(colours.values())) == len(KNOWN)
-    assert all(max(colour) == 255 for colour in colours.values())
-    assert colours_of(reversed(KNOWN * 2)) == colours
 
 
 def test_the_image_given_is_not_drawn_on():
@@ -130,4 +207,4 @@ def test_any_box_can_be_drawn_also_one_that_reaches_out_of_the_image(sizes, are_
 @pytest.mark.parametrize("side_px", [1, 5])
 def test_tiny_images_can_be_drawn(side_px):
     rgb = drawn(box(0, 0, 1, 1), rgb=GREY[:, :side_px, :side_px], width=side_px, height=side_px)
-    assert rgb.shape[1] == side_px
+    assert rgb.shape[0] == side_px + LEGEND_ROW_PX
