@@ -11,6 +11,7 @@
     - LateError                    too late to write the labels declared in the ledger
     - OutOfBudgetError             no more paid calls are allowed for now
     - DiskFullError                this machine has no room left
+    - HandedBackError              this worker was told to stop, and handed its image back
   + PermanentError                 retrying changes nothing
     - InputError                   ... for this input: record it, go on to the next      exit 65
       . UnreadableImageError, UnsupportedImageError, TooLargeError, GridError, GeometryError, AnswerError, HookError,
@@ -85,6 +86,10 @@ class OutOfBudgetError(TransientError):
 
 class DiskFullError(TransientError):
     """This machine has no room left."""
+
+
+class HandedBackError(TransientError):
+    """This worker was told to stop, or the run is paused: the image is handed back before anything more is paid."""
 
 
 class PermanentError(BackfillError):

@@ -110,7 +110,7 @@ def file_door(
 ) -> FileDoor:
     """Wire the stages alone: no ledger, and the folder ``answers`` as the archive."""
     store = FolderArchiveStore(answers)
-    return FileDoor(_pipeline(settings, endpoints, buckets, run, archive=Archive(store)), store)
+    return FileDoor(pipeline(settings, endpoints, buckets, run, archive=Archive(store)), store)
 
 
 def index_door(settings: PipelineSettings, endpoints: Endpoints, buckets: Buckets, run: Run) -> IndexDoor:
@@ -123,12 +123,12 @@ def index_door(settings: PipelineSettings, endpoints: Endpoints, buckets: Bucket
         raise SettingsError("--to index needs --index URL and --archive s3://BUCKET/PREFIX (or --local)")
     client, names = open_client(endpoints.index_url), IndexNames(endpoints.index_prefix)
     create_indices(client, names)
-    archive = Archive(_archive_store(endpoints.archive_uri, buckets))
+    archive = Archive(archive_store(endpoints.archive_uri, buckets))
     reconciler = Reconciler(
         store=buckets.store,
         ledger=OpenSearchLedger(client, names),
         labels=_TimedLabels(OpenSearchLabelIndex(client, names, buckets.clock), run.progress),
-        processing=_pipeline(settings, endpoints, buckets, run, archive=archive),
+        processing=pipeline(settings, endpoints, buckets, run, archive=archive),
         clock=buckets.clock,
         settings=settings,
         owner=f"{socket.gethostname()}-{secrets.token_hex(4)}",
@@ -137,9 +137,10 @@ def index_door(settings: PipelineSettings, endpoints: Endpoints, buckets: Bucket
     return IndexDoor(reconciler, partial(refresh, client, names))
 
 
-def _pipeline(
+def pipeline(
     settings: PipelineSettings, endpoints: Endpoints, buckets: Buckets, run: Run, *, archive: Archive
 ) -> Pipeline:
+    """Wire the stages."""
     return Pipeline(
         open_raster=buckets.open_raster,
         detector=_detector(settings, endpoints, run),
@@ -151,7 +152,8 @@ def _pipeline(
     )
 
 
-def _archive_store(uri: str, buckets: Buckets) -> S3ArchiveStore:
+def archive_store(uri: str, buckets: Buckets) -> S3ArchiveStore:
+    """Find where paid answers are kept, by ``s3://BUCKET/PREFIX``."""
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     return S3ArchiveStore(buckets.client, bucket=bucket, prefix=prefix)
 
