@@ -15,8 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         code = run_command(arguments)
     except ModuleNotFoundError as error:
-        if error.name not in _EXTRA:
+        name = (error.name or "").partition(".")[0]
+        if name not in _EXTRA:
             raise
-        sys.stderr.write(f"error: {error.name} is missing: pip install 'imagery-backfill[cli]'\n")
+        sys.stderr.write(f"error: {name} is missing: pip install 'imagery-backfill[cli]'\n")
         code = os.EX_CONFIG
     sys.exit(code)

@@ -1,7 +1,9 @@
 """Runs that end in the middle: killed, interrupted, out of disk. What was finished and what was paid is kept."""
 
 import errno
+import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,7 +13,15 @@ from batch_job.cli.geojson_file import GeoJSONFile
 from batch_job.spend.archive import PART_ANSWERS
 from local.rekognition import Behaviour, RekognitionSettings, serving
 from tests.end_to_end.files import good, picture, tiff
-from tests.end_to_end.user import Written, ended, imagery_backfill, served, start
+from tests.end_to_end.user import (
+    Written,
+    command_line,
+    ended,
+    environment,
+    imagery_backfill,
+    served,
+    start,
+)
 
 IN_FLIGHT = 8
 LEASE_S = 3
@@ -93,21 +103,50 @@ def test_after_ctrl_c_the_claim_is_free_at_once_and_no_answer_is_lost(world, lar
     assert answered(slow_rekognition) <= SO_MANY + IN_FLIGHT
 
 
-def test_after_ctrl_c_the_file_is_valid_and_holds_the_images_that_were_finished(tmp_path, slow_rekognition):
-    for number in range(30):
-        (tmp_path / f"{number:02d}.tif").write_bytes(good())
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
+def test_after_a_signal_the_file_is_valid_holds_what_was_finished_and_names_the_rest(
+    tmp_path, slow_rekognition, number
+):
+    for ordinal in range(30):
+        (tmp_path / f"{ordinal:02d}.tif").write_bytes(good())
     path = tmp_path / "found.geojson"
-    process = start("run", tmp_path, "--to", path, "--detector", f"rekognition@{slow_rekognition}", "--json")
+    arguments = ("run", tmp_path, "--to", path, "--detector", f"rekognition@{slow_rekognition}", "--json")
+    process = start(*arguments)
     wait_for(lambda: answered(slow_rekognition) >= 4)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     done = ended(process)
-    assert done.exit_code == 130
-    assert "interrupted" in done.stderr
+    assert done.exit_code == 128 + number
+    assert ("interrupted" if number == signal.SIGINT else f"ended by {number.name}") in done.stderr
     assert "Traceback" not in done.stderr
-    images = [one for one in Written.read(path).features if one["properties"]["kind"] == "image"]
-    assert 3 <= len(images) < 30
-    assert done.images["indexed"] == len(images)
+    statuses = Written.read(path).by_status()
+    assert 3 <= statuses["indexed"] < 30
+    assert statuses.total() == 30
+    assert done.images["indexed"] == statuses["indexed"]
     assert not list(tmp_path.glob("*.part"))
+    assert f"answers paid for are kept in {path}.answers; run the same command again" in done.stderr
+    before = answered(slow_rekognition)
+    again = imagery_backfill(*arguments)
+    assert (again.exit_code, again.images) == (0, {"indexed": 30})
+    assert answered(slow_rekognition) - before <= 30 - statuses["indexed"]
+    assert not list(tmp_path.glob("*.answers"))
+
+
+def test_when_the_terminal_is_closed_the_file_is_whole_all_the_same(tmp_path, slow_rekognition):
+    for ordinal in range(30):
+        (tmp_path / f"{ordinal:02d}.tif").write_bytes(good())
+    path = tmp_path / "found.geojson"
+    terminal, inner = os.openpty()
+    arguments = command_line("run", tmp_path, "--to", path, "--detector", f"rekognition@{slow_rekognition}")
+    process = subprocess.Popen(
+        arguments, env=environment(), stdin=inner, stdout=inner, stderr=inner, start_new_session=True
+    )
+    os.close(inner)
+    with os.fdopen(terminal, "rb", buffering=0) as seen:
+        wait_for(lambda: answered(slow_rekognition) >= 4)
+        assert seen.read(100)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=30) == 128 + signal.SIGHUP
+    assert Written.read(path).by_status().total() == 30
 
 
 def test_a_full_disk_stops_the_run_and_the_file_holds_what_had_room(tmp_path, rekognition_url, monkeypatch):
@@ -125,11 +164,11 @@ def test_a_full_disk_stops_the_run_and_the_file_holds_what_had_room(tmp_path, re
     monkeypatch.setattr(GeoJSONFile, "_write", on_a_small_disk)
     path = tmp_path / "found.geojson"
     done = imagery_backfill("run", tmp_path, "--to", path, "--detector", f"rekognition@{rekognition_url}", "--json")
-    images = [one for one in Written.read(path).features if one["properties"]["kind"] == "image"]
+    indexed = Written.read(path).by_status()["indexed"]
     assert done.exit_code == 75
     assert f"error: no room left on the disk of {path}; it holds the images finished before" in done.stderr
-    assert 1 <= len(images) < 5
-    assert done.images == {"indexed": len(images), "left": 1}
+    assert 1 <= indexed < 5
+    assert done.images == {"indexed": indexed, "left": 1}
 
 
 def test_a_disk_that_is_full_from_the_start_is_named(tmp_path, rekognition_url):

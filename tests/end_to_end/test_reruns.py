@@ -1,8 +1,14 @@
 """Runs one after the other: the index follows the bucket, and nothing is paid for twice."""
 
+from contextlib import contextmanager
+
 import pytest
 
+from batch_job.cli import run as command
+from batch_job.cli import run_to_index
+from batch_job.cli.stand_ins import LocalServices
 from tests.end_to_end.files import CAR, good, picture, tiff
+from tests.end_to_end.user import imagery_backfill
 
 MOVED = (300.0, 20.0, 340.0, 70.0)
 WORLD_FILE = b"1\n0\n0\n-1\n500000\n5000000\n"
@@ -72,6 +78,40 @@ def test_the_last_object_of_a_bucket_leaves_the_index_too(world):
     world.delete("a.tif")
     done = world.run()
     assert (done.images, done.exit_code) == ({"removed": 1}, 0)
+
+
+def test_a_misspelt_source_is_wrong_usage_and_nothing_is_done(world):
+    world.put("in/a.tif", good())
+    arguments = world.arguments()
+    for wrong in ("typo/", "in/a.txt"):
+        arguments[1] = f"s3://{world.bucket}/{wrong}"
+        done = imagery_backfill(*arguments)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert f"{arguments[1]}: no image there (looked for endings .tif" in done.stderr
+    both = imagery_backfill(*arguments[:2], f"s3://{world.bucket}/in/", *arguments[2:])
+    assert both.exit_code == 2
+    assert world.entry("in/a.tif") is None
+
+
+def test_files_are_uploaded_and_run_whatever_their_ending_and_their_namesakes_are_not(world, tmp_path, monkeypatch):
+    """``photo.tiff`` stands there already, and ``photo.tif`` is no prefix."""
+    urls = {"opensearch": world.index_url, "emulator": world.s3_endpoint, "rekognition": world.rekognition_url}
+
+    @contextmanager
+    def running(_needed, **_named):
+        yield LocalServices(urls)
+
+    monkeypatch.setattr(command, "local_services", running)
+    monkeypatch.setattr(run_to_index, "IMAGERY_BUCKET", world.bucket)
+    monkeypatch.chdir(tmp_path)
+    world.put("photo.tiff", good())
+    for name in ("nasa.weird", "photo.tif"):
+        (tmp_path / name).write_bytes(good())
+    prefix = ("--index-prefix", world.prefix)
+    done = imagery_backfill("run", "nasa.weird", "photo.tif", "--to", "index", "--local", *prefix, "--json")
+    assert (done.exit_code, done.images) == (0, {"indexed": 2})
+    assert world.entry("photo.tiff") is None
+    assert near(world.cars("nasa.weird"), CAR)
 
 
 def test_a_lost_index_is_rebuilt_from_the_archive_without_a_call(world):

@@ -98,7 +98,7 @@ def test_an_object_that_is_not_there_cannot_be_shown(searched, tmp_path):
     where = (*index(searched), "--s3-endpoint", searched.s3_endpoint)
     done = imagery_backfill("show", f"s3://{searched.bucket}/no.tif", *where, "--out", tmp_path / "no.png")
     assert done.exit_code == 2
-    assert f"s3://{searched.bucket}/no.tif: no such object" in done.stderr
+    assert f"s3://{searched.bucket}/no.tif: the index does not know it" in done.stderr
 
 
 def test_an_index_that_was_never_made_is_named_with_its_cure(searched):

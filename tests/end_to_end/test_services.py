@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from batch_job.adapters import opensearch_labels
+from batch_job.adapters.s3 import ATTEMPTS
 from batch_job.cli import patience
 from local.rekognition import Behaviour, RekognitionSettings, serving
 from tests.end_to_end.files import CAR, good, picture, tiff
@@ -210,7 +211,9 @@ def test_with_wrong_credentials_a_file_is_closed_properly(tmp_path):
         done = imagery_backfill(*arguments, env={"AWS_ACCESS_KEY_ID": "AKIADENIED"})
     assert (done.exit_code, done.images) == (78, {"left": 1})
     assert "not authorized to perform: rekognition:DetectLabels" in done.stderr
-    assert Written.read(path).features == []
+    [left] = Written.read(path).features
+    assert (left["properties"]["status"], left["geometry"]) == ("left", None)
+    assert "not authorized" in left["properties"]["reason"]
 
 
 def test_without_credentials_the_run_stops_at_once(world, tmp_path):
@@ -228,6 +231,27 @@ def test_a_bucket_that_is_not_ours_stops_the_run_and_names_the_permission(world)
         done = world.run(s3_endpoint=proxy.url)
     assert done.exit_code == 78
     assert f"listing s3://{world.bucket}/ (needs s3:ListBucket): AccessDenied: not you" in done.stderr
+
+
+def test_what_is_paid_for_a_file_is_not_bought_again_when_s3_fails_in_between(world, tmp_path):
+    """Rows of the image come by and by; the first read fails for good at some place, the next visit goes on there."""
+    world.put("a.tif", tiff(picture(width=1500, height=1500)))
+    path = tmp_path / "found.geojson"
+    with fault_proxy(world.s3_endpoint) as proxy, serving() as rekognition:
+        reads = itertools.count()
+
+        def fails_late(request: Request, upstream: Upstream) -> Answer:
+            if 3 <= next(reads) < 3 + ATTEMPTS:
+                raise DroppedError
+            return upstream(request)
+
+        proxy.change_next(FOR_EVER, fails_late, path_contains="a.tif", method="GET")
+        where = ("--s3-endpoint", proxy.url, "--detector", f"rekognition@{rekognition}", "--json")
+        done = imagery_backfill("run", f"s3://{world.bucket}", "--to", path, *where, "--chip-px", "128")
+        served_calls = served(rekognition)["answered"]
+    assert (done.exit_code, done.images) == (0, {"indexed": 1})
+    assert done.summary["chips"]["from_archive"] > 0
+    assert served_calls <= done.summary["chips"]["total"] + 8  # the calls in flight
 
 
 def test_an_archive_that_is_not_there_stops_the_run_before_anything_is_paid(world):

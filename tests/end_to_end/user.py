@@ -192,7 +192,7 @@ class World:
 
     def run(self, *options: Any, env: Mapping[str, str] | None = None, **other: str) -> Done:
         """Run over the bucket; what earlier runs wrote can be searched by then."""
-        if self.index.indices.exists_alias(name=self.names.images):
+        if all(self.index.indices.exists_alias(name=name) for name in (self.names.images, self.names.labels)):
             refresh(self.index, self.names)
         return imagery_backfill(*self.arguments(*options, **other), env=env)
 
