@@ -31,11 +31,11 @@ def handle(event: Mapping[str, Any], run: Callable[[Delivered | PlanFile], objec
         try:
             message = read_message(record["body"])
             if message is not None:
-                log.info("plan.done", message=str(message), outcome=str(run(message)))
+                run(message)
         except DeploymentError:
             raise
         except BackfillError as error:
-            log.warning("plan.left", message=record["messageId"], error=str(error), exc_info=True)
+            log.warning("plan.left", message_id=record["messageId"], error=str(error))
             retry.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": retry}
 

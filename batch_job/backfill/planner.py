@@ -59,8 +59,18 @@ class Planner:
     """Names this attempt among all that may plan the same CSV."""
 
     def take(self, message: Delivered | PlanFile) -> Begun | FilePlan | Superseded:
-        """Do what a message asks for; see ``begin`` and ``plan_file``."""
-        return self.begin(message) if isinstance(message, Delivered) else self.plan_file(message)
+        """Do what a message asks for, and log what came of it; see ``begin`` and ``plan_file``."""
+        ended = self.begin(message) if isinstance(message, Delivered) else self.plan_file(message)
+        match ended:
+            case Begun(run_id=run_id, files=files):
+                log.info("plan.begun", run_id=run_id, files=files)
+            case Superseded(run_id=run_id):
+                log.info("plan.superseded", run_id=run_id)
+            case FilePlan():
+                log.info(
+                    "plan.done", plan=ended.name, shards=ended.shards, jobs=len(ended.jobs), **ended.counts.to_json()
+                )
+        return ended
 
     def begin(self, delivered: Delivered) -> Begun | Superseded:
         """Start a run: check the manifest, ask the ledger what it knows, send a message for each CSV.

@@ -1,4 +1,5 @@
 import dataclasses
+import gzip
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from batch_job.backfill.messages import Delivered, PlanFile
 from batch_job.backfill.plan import PlanCounts
@@ -22,7 +24,7 @@ from batch_job.errors import (
 )
 from batch_job.values.image import ImageRef
 from tests.unit.backfill.entries import entry
-from tests.unit.backfill.inventories import CREATED_MS
+from tests.unit.backfill.inventories import CREATED_MS, data_file, manifest_json, md5
 from tests.unit.backfill.planning import REPORTS, RULES, World, keys, triples
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -339,6 +341,43 @@ def test_a_file_that_its_run_does_not_have_is_refused():
     world.planner().begin(world.deliver(triples("1.tif")))
     with pytest.raises(InventoryError, match="has no file none"):
         world.planner().plan_file(dataclasses.replace(world.sent()[0], file_id="none"))
+
+
+def test_what_came_of_a_message_is_one_line():
+    world = World()
+    older = world.deliver(triples("1.tif"))
+    with capture_logs() as logs:
+        begun = world.planner().take(world.deliver(triples("1.tif", "2.txt"), created_ms=CREATED_MS + DAY_MS))
+        world.planner().take(world.sent()[0])
+        old = world.planner().take(older)
+    assert isinstance(begun, Begun)
+    assert isinstance(old, Superseded)
+    level = {"log_level": "info"}
+    (message,) = world.sent()
+    counts = PlanCounts(new=1, filtered=1, items=1, chips=1).to_json()
+    assert logs == [
+        {"event": "plan.begun", "run_id": begun.run_id, "files": 1, **level},
+        {"event": "plan.done", "plan": f"{message.file_id}-{RULES.id}", "shards": 1, "jobs": 1, **counts, **level},
+        {"event": "plan.superseded", "run_id": old.run_id, **level},
+    ]
+
+
+def test_unreadable_rows_are_told_a_few_times_and_counted_always():
+    world = World()
+    body = gzip.compress(b'"b"\n' * 20)
+    file = data_file("data.csv.gz", body)
+    world.objects.put(ImageRef(REPORTS, file.key), body)
+    text = manifest_json([file], bucket="b")
+    world.objects.put(ImageRef(REPORTS, "manifest.json"), text)
+    world.objects.put(ImageRef(REPORTS, "manifest.checksum"), md5(text).encode())
+    world.planner().begin(Delivered(REPORTS, "manifest.checksum"))
+    with capture_logs() as logs:
+        plan = world.planner().plan_file(world.sent()[0])
+    assert isinstance(plan, FilePlan)
+    assert plan.counts == PlanCounts(unreadable=20)
+    assert [(line["event"], line["line"]) for line in logs] == [
+        ("inventory.unreadable_row", number) for number in range(1, 6)
+    ]
 
 
 def test_an_index_that_is_away_keeps_an_inventory_from_starting():
