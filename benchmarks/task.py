@@ -1,21 +1,19 @@
 """What every side of the pipeline benchmark is given, and what it reports; runs in the peers' environments too.
 
-So it imports nothing but the standard library and, once the time is taken, Pillow.
+So it imports nothing but the standard library (as does `batch_job.cli.memory`) and, once the time is taken, Pillow.
 """
 
 import json
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
-from pathlib import Path
 from typing import Self
+
+from batch_job.cli.memory import peak_mb
 
 THUMBNAIL_PX = 8
 """Side of the thumbnails by which chips are compared: encoders differ in pixels, never in such large areas."""
-
-_PEAK_MEMORY = "VmHWM:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +85,9 @@ class Chips:
         began, cpu_began = time.perf_counter(), time.process_time()
         labels = work()
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
-        peak_mb = _peak_mb()
+        peak = peak_mb()
         thumbnails = {at: _thumbnail(jpeg) for at, jpeg in self._kept.items()}
-        return Report(sorted(self._offsets), thumbnails, seconds, cpu_seconds, peak_mb, labels)
+        return Report(sorted(self._offsets), thumbnails, seconds, cpu_seconds, peak, labels)
 
 
 def _thumbnail(jpeg: bytes) -> list[int]:
@@ -98,12 +96,3 @@ def _thumbnail(jpeg: bytes) -> list[int]:
     with Image.open(BytesIO(jpeg)) as picture:
         small = picture.convert("RGB").resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BOX)
     return list(small.tobytes())
-
-
-def _peak_mb() -> float:
-    """Give this process's own peak: ``ru_maxrss`` alone would start at that of whoever started it (Linux keeps it)."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        [line] = [line for line in status.read_text().splitlines() if line.startswith(_PEAK_MEMORY)]
-        return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # bytes on macOS
