@@ -13,7 +13,7 @@ from batch_job.ports import BudgetStore, Detector, Keep
 from batch_job.spend.budget import NOTHING, SECOND_US, Block, Rate, is_fresh
 from batch_job.spend.service_time import Reading, ServiceTime
 from batch_job.values.answers import Answer
-from batch_job.values.budget import Granted, Lane, NotYet
+from batch_job.values.budget import Draw, Granted, Lane, NotYet
 from batch_job.values.spaces import Chip
 
 MAX_PAUSE_US = SECOND_US
@@ -22,6 +22,9 @@ MAX_PROBES = 12
 """Four tell the time well enough unless answers take over 50 ms."""
 LATE_US = 50_000
 """A moment to ask for the time that was missed by more is no good any more."""
+FAR_US = 60 * SECOND_US
+"""No draw leaves a lane's next moment further ahead than what it costs; a rate that was slower before, or a service's
+clock that went wrong for a moment, may."""
 MAX_STALE = 5
 """Grants in a row that came too late to be taken up: answers take over 100 ms, and blocks are wasted."""
 FIRST_SPREAD_US = 10_000
@@ -138,15 +141,20 @@ class Meter:
         latest = self._learn(drawn.date_s, sent_us=now.at_us)
         match drawn:
             case NotYet(next_us=next_us):
-                spread_us = min(MAX_SPREAD_US, FIRST_SPREAD_US << min(self._refusals, 10))
-                self._refusals += 1
-                self._earliest_us = next_us + int(self._watch.chance() * spread_us)
+                self._postpone(draw, next_us)
             case Granted():
                 self._refusals = 0
-                self._receive(
-                    Block.of(draw, drawn), is_stale=not is_fresh(asked_us=draw.now_us, latest_us=latest.high_us)
-                )
+                stale = not is_fresh(asked_us=draw.now_us, latest_us=latest.high_us)
+                self._receive(Block.of(draw, drawn), is_stale=stale)
         return 0
+
+    def _postpone(self, draw: Draw, next_us: int) -> None:
+        if next_us > draw.now_us + draw.cost_us + FAR_US:
+            ahead_s = (next_us - draw.now_us) // SECOND_US
+            raise UnavailableError(f"lane {draw.lane} is handed out for {ahead_s} s ahead: see docs/budget.md")
+        spread_us = min(MAX_SPREAD_US, FIRST_SPREAD_US << min(self._refusals, 10))
+        self._refusals += 1
+        self._earliest_us = next_us + int(self._watch.chance() * spread_us)
 
     def _receive(self, block: Block, *, is_stale: bool) -> None:
         self._earliest_us = block.end_us

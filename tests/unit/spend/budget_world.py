@@ -15,6 +15,7 @@ from batch_job.adapters.dynamodb import MemoryBudget
 from batch_job.errors import UnavailableError
 from batch_job.spend.budget import SECOND_US, STALE_US, Block, Rate
 from batch_job.spend.metered import Meter, Watch
+from batch_job.spend.service_time import ServiceTime
 from batch_job.values.budget import Draw, Drawn, Granted, Lane
 
 MS = 1000
@@ -207,6 +208,11 @@ class LoggedMeter(Meter):
     def __init__(self, link: Link, party: Party, watch: Watch) -> None:
         super().__init__(link, lane=party.lane, rate=party.rate, wanted=party.calls_in_flight, watch=watch)
         self._link, self._party = link, party
+
+    def _learn(self, date_s: int, *, sent_us: int) -> ServiceTime:
+        known = super()._learn(date_s, sent_us=sent_us)
+        assert known.low_us <= self._link.world.now_us <= known.high_us
+        return known
 
     def _receive(self, block: Block, *, is_stale: bool) -> None:
         if is_stale:

@@ -147,6 +147,17 @@ def test_calls_are_made_no_faster_than_the_rate_says_even_at_once():
     assert made[49] - made[0] <= 49 * SECOND_US / 10 + SECOND_US / 10
 
 
+def test_the_calls_of_a_block_are_spread_over_its_time():
+    time, made = Time(), list[int]()
+    one = meter(Budget(time), rate=10, wanted=5)
+    for _ in range(40):
+        one.take(nothing)
+        made.append(time.us)
+    gaps_us = [later - earlier for earlier, later in pairwise(made[10:])]
+    assert min(gaps_us) >= 80_000
+    assert max(gaps_us) <= 120_000
+
+
 def test_calls_that_were_kept_too_long_are_drawn_anew():
     store = Budget(Time())
     one = meter(store)
@@ -179,6 +190,29 @@ def test_grants_that_come_too_late_are_not_taken_up():
     with pytest.raises(UnavailableError, match=f"{MAX_STALE} grants in a row came too late"):
         one.take(nothing)
     assert store.calls[Lane.BACKFILL] == 4 + MAX_STALE * 4
+
+
+def test_a_lane_handed_out_far_ahead_is_an_error_not_a_wait_for_ever():
+    store = Budget(Time())
+    store.next_us[Lane.BACKFILL] = (BEGAN_S + 3600) * SECOND_US
+    with pytest.raises(UnavailableError, match=r"lane backfill is handed out for 359\d s ahead: see docs/budget.md"):
+        meter(store).take(nothing)
+
+
+def test_a_machine_whose_clock_stood_still_takes_nothing_up_before_it_knows_the_time_again():
+    time = Time()
+    store = Budget(time)
+    one = meter(store)
+    for _ in range(4):
+        one.take(nothing)
+    frozen_us = 60 * SECOND_US
+    store._now_s = lambda: BEGAN_S + (time.us + frozen_us) / SECOND_US
+    one.take(nothing)
+    late, fresh = store.draws[-2:]
+    true_us = BEGAN_S * SECOND_US + time.us + frozen_us
+    assert true_us - late.now_us >= frozen_us - SECOND_US
+    assert 0 <= true_us - fresh.now_us <= SECOND_US // 2
+    assert store.calls[Lane.BACKFILL] == 12
 
 
 def test_threads_share_what_was_drawn():

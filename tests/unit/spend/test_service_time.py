@@ -67,7 +67,7 @@ def test_what_is_known_blurs_with_time():
     assert not known.at(80 * SECOND_US).is_narrow
 
 
-@pytest.mark.parametrize("date_s", [10, 10_000_000_000])
+@pytest.mark.parametrize("date_s", [10, 1_799_999_998, 1_800_000_001, 10_000_000_000])
 def test_an_answer_that_contradicts_all_before_it_begins_anew(date_s):
     known = ServiceTime(at_us=0, low_us=BEGAN_US, high_us=BEGAN_US + 1000)
     reading = Reading(date_s=date_s, sent_us=5, read_us=6)
