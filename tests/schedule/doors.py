@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
+from batch_job.adapters.store_time import NEVER_MS, DatedAnswer, StoreTime
 from batch_job.errors import GeometryError, LateError, UnavailableError
 from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef
@@ -29,28 +30,34 @@ PAYING = (*READING, Fault.KILL_AFTER, Fault.ERROR_AFTER)
 
 
 class WorkerClock:
-    """The ``Date`` of the newest answer plus this machine's time since."""
+    """The dates of the store's answers and this machine's time since, by the rules of ``S3Clock``."""
 
     def __init__(self, world: World, task: Task) -> None:
         self._world = world
         self._task = task
-        self._date_ms = 0
-        self._read_at = -(10**15)
+        self._time: StoreTime | None = None
 
-    def _boot_ms(self) -> int:
+    def boot_ms(self) -> int:
         return int(self._world.now_ms * (1 + self._task.boot_drift))
 
-    def answered(self) -> None:
-        """Read the store's ``Date``, whole seconds, which differs from server to server."""
+    def date_ms(self) -> int:
+        """The ``Date`` that a server puts on its answer now: whole seconds, which differ from server to server."""
         skew_ms = self._world.traits.skew_ms
         shown = self._world.now_ms + (self._world.rng.randint(-skew_ms, skew_ms) if skew_ms else 0)
-        self._date_ms, self._read_at = shown - shown % SECOND_MS, self._boot_ms()
+        return shown - shown % SECOND_MS
+
+    def heard(self, *, date_ms: int, sent_ms: int) -> None:
+        """Read an answer, perhaps long after it came."""
+        answer = DatedAnswer(date_ms=date_ms, sent_ms=sent_ms, read_ms=self.boot_ms())
+        self._time = StoreTime.first(answer) if self._time is None else self._time.after(answer)
 
     def now_ms(self) -> int:
-        return self._date_ms + self.reading_age_ms()
+        if self._time is None:
+            raise UnavailableError("the store has not answered yet")
+        return self._time.at(self.boot_ms())
 
     def reading_age_ms(self) -> int:
-        return self._boot_ms() - self._read_at
+        return NEVER_MS if self._time is None else self._time.age_ms(self.boot_ms())
 
 
 class Steps:
@@ -61,11 +68,26 @@ class Steps:
         self.task = task
         self.oracle = oracle
         self.clock = WorkerClock(world, task)
+        self._sent_ms = 0
+
+    def ask(self, effect: Callable[[], T], faults: tuple[Fault, ...]) -> T:
+        """Do an operation whose answer is dated: when it takes effect, not when it is heard."""
+        dates: list[int] = []
+
+        def dated() -> T:
+            result = effect()
+            dates.append(self.clock.date_ms())
+            return result
+
+        result = self.do(dated, faults)
+        self.clock.heard(date_ms=dates[-1], sent_ms=self._sent_ms)
+        return result
 
     def do(self, effect: Callable[[], T], faults: tuple[Fault, ...]) -> T:
         """Do an operation; ``faults`` are the ways in which it may go wrong."""
         world, task = self.world, self.task
         fault = world.step(task, *faults)
+        self._sent_ms = self.clock.boot_ms()
         if fault is None:
             return effect()
         self._before(fault, effect)
@@ -96,32 +118,27 @@ class StepStore(Steps):
     """The imagery bucket."""
 
     def head(self, image: ImageRef) -> ObjectFacts | None:
-        facts = self.do(lambda: self.world.store.head(image), READING)
-        self.clock.answered()
-        return facts
+        return self.ask(lambda: self.world.store.head(image), READING)
 
     def list(self, bucket: str, prefix: str) -> Iterator[ListedObject]:
-        listed = self.do(lambda: list(self.world.store.list(bucket, prefix)), READING)
-        self.clock.answered()
-        yield from listed
+        yield from self.ask(lambda: list(self.world.store.list(bucket, prefix)), READING)
 
 
 class StepArchive(Steps):
     """The archive bucket."""
 
     def get(self, key: str) -> bytes | None:
-        body = self.do(lambda: self.world.archive.get(key), READING)
-        self.clock.answered()
-        return body
+        return self.ask(lambda: self.world.archive.get(key), READING)
 
     def put(self, key: str, body: bytes) -> None:
-        self.do(lambda: self.world.archive.put(key, body), WRITING)
-        self.clock.answered()
+        self.ask(lambda: self._put(key, body), WRITING)
+
+    def _put(self, key: str, body: bytes) -> None:
+        self.world.archive.put(key, body)
+        self.oracle.archived(key)
 
     def keys(self, prefix: str) -> list[str]:
-        keys = self.do(lambda: list(self.world.archive.keys(prefix)), READING)
-        self.clock.answered()
-        return keys
+        return self.ask(lambda: list(self.world.archive.keys(prefix)), READING)
 
 
 class StepLedger(Steps):

@@ -1,17 +1,18 @@
 """What must hold, whatever happens: checked at every operation that takes effect, and at rest."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from batch_job.errors import ErrorCode
+from batch_job.errors import BackfillError, ErrorCode
+from batch_job.ledger.generations import is_dead
+from batch_job.ledger.visits import Redo
 from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef, ImageVersion, SideFile, side_keys
 from batch_job.values.ledger import LabelSet, LedgerEntry, State
 from batch_job.values.work import Failed, Indexed, Outcome, Removed, Skipped, Work
+from tests.schedule.objects import PART, chips_of, folder, header_name, label_names
 from tests.schedule.world import BUCKET, HOUR_MS, SECOND_MS, World
 
-PART = 2
-"""Chips in a part of the archive: as many may be paid for and lost with their worker."""
 CALLS_IN_FLIGHT = 1
 """So many paid calls may be under way when a claim is lost."""
 DEATHS = 3
@@ -50,6 +51,16 @@ class Oracle:
         """By worker: its last write that settled an image."""
         self.claims: dict[Claim, Payments] = defaultdict(Payments)
         self.deaths: Counter[ImageRef] = Counter()
+        self.visits: dict[str, tuple[int, Redo]] = {}
+        """By worker: when its visit began, and what it does again."""
+        self.indexed_as: dict[tuple[ImageRef, int], ImageVersion] = {}
+        """By image and epoch: what became the truth."""
+        self.standing: dict[ImageRef, int] = {}
+        """When an image was last indexed as it then stood in the bucket."""
+        self.whole_since: dict[str, int] = {}
+        """Folders of the archive with every answer."""
+        self.needless: set[Claim] = set()
+        """Claims under other detection settings than the ledger's, whose answers the archive held."""
 
     # -- the ledger
 
@@ -57,6 +68,8 @@ class Oracle:
         image = after.image
         self.world.tell(by, "wrote", _short(after))
         self._check_looked_after_reading(before, after)
+        if before is not None and _counts_itself(before, after):
+            raise Violation(f"{image.key}: an own lease that ran out counts as an attempt")
         self._count_deaths(before, after)
         if before is not None and before.state is State.PROCESSING and after.epoch > before.epoch:
             self._end_claim(before)
@@ -68,12 +81,58 @@ class Oracle:
         self._check_listed(image)
         if after.live is not None:
             self._check_live(after)
+        self._note_detection(before, after, by=by)
+        self._check_readers(after)
+        if after.error_code is ErrorCode.ARCHIVED and (before is None or before.error_code is not ErrorCode.ARCHIVED):
+            self._check_needs_pixels(after, by=by)
+
+    def _check_needs_pixels(self, entry: LedgerEntry, *, by: str) -> None:
+        """A frozen object is given up, or put off, only where the archive does not say all of it."""
+        since, _ = self.visits.get(by, (0, Redo.NOTHING))
+        self.world.seen["frozen.put_off"] += entry.state is State.PROCESSING
+        whole = self.whole_since.get(folder(entry.image, entry.version), since)
+        header = self.whole_since.get(header_name(entry.image, entry.version), since)
+        if max(whole, header) < since:
+            raise Violation(f"{entry.image.key}: frozen, but the archive holds all that is needed: {_short(entry)}")
+
+    def _note_detection(self, before: LedgerEntry | None, after: LedgerEntry, *, by: str) -> None:
+        """Note a claim that will pay again for what the archive held, under the ledger's own settings."""
+        if before is None or after.lease is None or after.epoch == before.epoch:
+            return
+        since, redo = self.visits.get(by, (0, Redo.NOTHING))
+        old, new = before.version, after.version
+        own = replace(new, detection_fingerprint=old.detection_fingerprint)
+        whole_at = self.whole_since.get(folder(after.image, own), since)
+        changed = old.etag == new.etag and old.detection_fingerprint != new.detection_fingerprint
+        if changed and redo is Redo.NOTHING and whole_at < since:
+            self.needless.add(_claim(after))
+
+    def _check_readers(self, entry: LedgerEntry) -> None:
+        """What was indexed, and has not changed since, is found: its labels are the truth, and there."""
+        image = entry.image
+        if entry.state is State.INDEXED:
+            self.indexed_as[image, entry.epoch] = entry.version
+            self.standing.pop(image, None)
+            if self._stands(entry):
+                self.standing[image] = self.world.ops
+        since = self.standing.get(image)
+        if since is None or entry.error_code is ErrorCode.ABANDONED or not self.world.unchanged(image.key, since=since):
+            return
+        self.world.seen["readers.unchanged"] += 1
+        if entry.live is None:
+            raise Violation(f"{image.key}: indexed and unchanged, but readers find no labels: {_short(entry)}")
+
+    def _stands(self, entry: LedgerEntry) -> bool:
+        """Tell whether an entry's version is what the bucket holds."""
+        sides = tuple(SideFile(*side) for side in self.world.sides(entry.image.key))
+        return self.world.current(entry.image.key) == entry.version.etag and sides == entry.version.side_files
 
     def ledger_deleted(self, image: ImageRef) -> None:
         self.world.tell("tombstone deleted:", image.key)
         self.written_at[image] = self.world.ops
         self.deaths[image] = 0
         self.world.seen["ledger.deleted"] += 1
+        self.standing.pop(image, None)
         self._check_listed(image)
 
     def _check_looked_after_reading(self, before: LedgerEntry | None, after: LedgerEntry) -> None:
@@ -176,15 +235,27 @@ class Oracle:
             if len(payments.after_loss) > CALLS_IN_FLIGHT:
                 raise Violation(f"{work.image.key}: {len(payments.after_loss)} chips paid for after the claim was lost")
         payments.paid.append(bought)
+        if (work.image, work.epoch, by) in self.needless:
+            raise Violation(f"{bought}: paid, though the archive held every answer under the ledger's settings")
         self.world.tell("paid:", bought, "epoch", work.epoch)
+
+    def archived(self, key: str) -> None:
+        """Note when the archive holds a header, or every answer of an image."""
+        if key.startswith("header/"):
+            self.whole_since.setdefault(key, self.world.ops)
+            return
+        fingerprint, *parts, etag, _ = key.split("/")
+        chips = chips_of(self.world.bodies[etag])
+        if all(self._archived((fingerprint, "/".join(parts), etag, chip)) for chip in chips):
+            self.whole_since.setdefault(key.rpartition("/")[0] + "/", self.world.ops)
 
     def part_saved(self, work: Work, *, by: str) -> None:
         self.claims[work.image, work.epoch, by].parts += 1
 
     def _archived(self, chip: Chip) -> bool:
         fingerprint, key, etag, number = chip
-        folder = f"{fingerprint}/{key}/{etag}/"
-        return any(number in part for name, part in self.world.archive.objects.items() if name.startswith(folder))
+        under = f"{fingerprint}/{key}/{etag}/"
+        return any(number in part for name, part in self.world.archive.objects.items() if name.startswith(under))
 
     def _end_claim(self, entry: LedgerEntry) -> None:
         payments = self.claims[_claim(entry)]
@@ -205,12 +276,37 @@ class Oracle:
             if n > 1 + allowed[chip]:
                 raise Violation(f"{chip}: paid {n} times, {allowed[chip]} answers were lost")
 
-    # -- what a door is told
+    # -- visits, and what a door is told
+
+    def visit_begins(self, *, by: str, redo: Redo) -> int:
+        self.visits[by] = (self.world.ops, redo)
+        return self.world.ops
+
+    def visit_failed(self, image: ImageRef, error: BackfillError, *, by: str) -> None:
+        """Whoever stops with a word leaves no lease for which others wait in vain, or says so."""
+        self._check_no_leftovers(image, by=by, error=error)
+
+    def _check_no_leftovers(self, image: ImageRef, *, by: str, error: BackfillError | None) -> None:
+        stored = self.world.ledger.get(image)
+        lease = None if stored is None else stored.entry.lease
+        if lease is not None and lease.owner == by and not getattr(error, "__notes__", ()):
+            raise Violation(f"{image.key}: {by} works no more, and others wait for its lease")
+
+    def _check_cleaned_up(self, image: ImageRef, *, by: str) -> None:
+        """What was written under a claim that was lost is gone."""
+        stored = self.world.ledger.get(image)
+        for document in self.world.labels.documents.values():
+            mine = document.image == image and (image, document.epoch, by) in self.claims
+            never_true = mine and (image, document.epoch) not in self.indexed_as
+            if never_true and is_dead(None if stored is None else stored.entry, epoch=document.epoch):
+                raise Violation(f"{image.key}: {by} lost epoch {document.epoch}, its labels are still there")
 
     def told(self, outcome: Outcome, *, by: str, since: int) -> None:
         """An outcome is true: it was written in this visit, and held when looked at afterwards."""
         self.world.seen[f"outcome.{_name(outcome)}"] += 1
         self.world.tell(by, "told", outcome)
+        self._check_no_leftovers(outcome.image, by=by, error=None)
+        self._check_cleaned_up(outcome.image, by=by)
         if isinstance(outcome, Skipped):
             return
         at, entry = self.settled.get((by, outcome.image), (-1, None))
@@ -251,14 +347,23 @@ class Oracle:
         sides = tuple(SideFile(*side) for side in self.world.sides(key))
         if found is None or entry.version.etag != found.etag or entry.version.side_files != sides:
             raise Violation(f"{key}: another version is {entry.state}")
-        if found.readable and entry.version.index_fingerprint != index_fingerprint:
+        workable = found.readable or self._needs_no_pixels(entry)
+        if workable and entry.version.index_fingerprint != index_fingerprint:
             raise Violation(f"{key}: {entry.state} under old settings")
         return self._check_labels(entry, readable=found.readable)
 
-    def _check_labels(self, entry: LedgerEntry, *, readable: bool) -> int:
-        from tests.schedule.scene import label_names
+    def _needs_no_pixels(self, entry: LedgerEntry) -> bool:
+        """Tell whether archive and header of a version are there, under the ledger's own detection settings."""
+        whole = folder(entry.image, entry.version) in self.whole_since
+        return whole and header_name(entry.image, entry.version) in self.world.archive.objects
 
+    def _check_labels(self, entry: LedgerEntry, *, readable: bool) -> int:
         body, version = self.world.bodies[entry.version.etag], entry.version
+        if entry.state is State.PROCESSING and entry.live is not None and entry.lease is None and not readable:
+            version = self.indexed_as[entry.image, entry.live.epoch]
+            entry = replace(entry, state=State.INDEXED)
+            if not version.same_content(entry.version):
+                raise Violation(f"{entry.image.key}: labels of {version} are shown for {entry.version}")
         names = label_names(body, version.side_files, version.detection_fingerprint, version.index_fingerprint)
         if entry.state is State.FAILED:
             good = {ErrorCode.ARCHIVED: not readable, ErrorCode.ABANDONED: True}
@@ -272,6 +377,11 @@ class Oracle:
         if sorted(found) != sorted(names):
             raise Violation(f"{entry.image.key}: found {found}, not {names}")
         return len(names)
+
+
+def _counts_itself(before: LedgerEntry, after: LedgerEntry) -> bool:
+    same_owner = before.lease is not None and after.lease is not None and before.lease.owner == after.lease.owner
+    return same_owner and after.attempts > before.attempts
 
 
 def _is_bad(body: str, names: tuple[str, ...]) -> bool:

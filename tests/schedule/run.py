@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
-from batch_job.errors import TransientError
+from batch_job.errors import BackfillError, TransientError
 from batch_job.ledger.looking import images_about
-from batch_job.ledger.nightly import forget_dead_labels, nightly
+from batch_job.ledger.nightly import Unfinished, forget_dead_labels, nightly
 from batch_job.ledger.reconcile import Reconciler, Redo
 from batch_job.values.image import ImageRef, is_image_key
 from batch_job.values.work import Outcome, Skipped
@@ -40,8 +40,12 @@ class Watched(Reconciler):
     def reconcile(self, image: ImageRef) -> Outcome:
         ledger = self.ledger
         assert isinstance(ledger, StepLedger)
-        since = ledger.world.ops
-        outcome = Reconciler.reconcile(self, image)
+        since = ledger.oracle.visit_begins(by=self.owner, redo=self.redo)
+        try:
+            outcome = Reconciler.reconcile(self, image)
+        except BackfillError as error:
+            ledger.oracle.visit_failed(image, error, by=self.owner)
+            raise
         ledger.oracle.told(outcome, by=self.owner, since=since)
         return outcome
 
@@ -53,6 +57,16 @@ Tokens = Callable[[str], Callable[[], str]]
 def token_per_write(owner: str) -> Callable[[], str]:
     numbers = count()
     return lambda: f"{owner}#{next(numbers)}"
+
+
+def _no_time(seconds: float) -> None:
+    """Wait for nothing: the world passes time by itself."""
+
+
+def _raise_defects(end: Outcome | Unfinished) -> None:
+    """Let a violation end the schedule, not just the visit."""
+    if isinstance(end, Unfinished) and not isinstance(end.error, TransientError):
+        raise end.error
 
 
 class Schedule:
@@ -148,6 +162,7 @@ class Schedule:
             owner=task.owner,
             redo=redo,
             new_token=self.tokens(task.owner),
+            sleep=_no_time,
         )
 
     def _handle(self, by: Watched, key: str) -> None:
@@ -164,15 +179,15 @@ class Schedule:
     def _do_night(self, by: Watched) -> None:
         listed = (ImageRef(BUCKET, one.key) for one in by.store.list(BUCKET, "") if is_image_key(one.key))
         try:
-            for _ in nightly(by, listed, bucket=BUCKET):
-                pass
+            for end in nightly(by, listed, bucket=BUCKET):
+                _raise_defects(end)
         except TransientError:
             self.world.seen["night.broken"] += 1
 
     def _do_pass(self, by: Watched) -> None:
         try:
-            for _ in forget_dead_labels(by, bucket=BUCKET):
-                pass
+            for end in forget_dead_labels(by, bucket=BUCKET):
+                _raise_defects(end)
         except TransientError:
             self.world.seen["night.broken"] += 1
 
@@ -186,8 +201,7 @@ class Schedule:
             self._delete,
             self._side,
             self._side,
-            self._freeze_or_restore,
-            self._change_settings,
+            *(self._freeze_or_restore, self._change_settings) * 2,
             self._visit,
             self._visit,
             *(self._start_night, self._start_pass) * 2,

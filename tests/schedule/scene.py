@@ -1,7 +1,6 @@
-"""What objects hold in a schedule, what it shows, and stages that cost little: chips paid one by one, kept in parts."""
+"""Stages that cost little: chips paid one by one, kept in parts."""
 
 from contextlib import suppress
-from functools import cache
 
 from batch_job.errors import BackfillError, ChangedError, UnreadableImageError
 from batch_job.ports import Keeper
@@ -9,23 +8,11 @@ from batch_job.values.documents import ImageDocument, LabelDocument, TimeSource
 from batch_job.values.image import ImageRef, ImageVersion, SideFile
 from batch_job.values.work import Processed, Work
 from tests.schedule.doors import PAYING, READING, StepArchive, StepStore
-from tests.schedule.oracle import PART, Oracle
+from tests.schedule.objects import PART, chips_of, folder, header_name, label_names
+from tests.schedule.oracle import Oracle
 from tests.schedule.world import World
 
 TIME = "2026-01-01T00:00:00Z"
-
-
-def chips_of(body: str) -> range:
-    """The chips of an image: 1 to 4."""
-    return range(1 + int(body.rpartition("-")[2]) % 4)
-
-
-@cache
-def label_names(body: str, sides: tuple[SideFile, ...], detection: str, index: str) -> tuple[str, ...]:
-    """f(bucket): what must be found, 0 to 4 labels; everything that it depends on stands in the names."""
-    kind, _, number = body.rpartition("-")
-    beside = ",".join(f"{side.key}={side.etag[:4]}" for side in sides)
-    return tuple(f"{kind}|{number}|{beside}|{detection}|{index}|{i}" for i in range(int(number) % 5))
 
 
 def label(image: ImageRef, version: ImageVersion, epoch: int, ordinal: int, name: str) -> LabelDocument:
@@ -61,16 +48,18 @@ class ScheduleProcessing:
         self._oracle = oracle
 
     def archived(self, image: ImageRef, version: ImageVersion) -> bool:
-        held = self._held(_folder(image, version))
+        held = self._held(folder(image, version))
         return held >= set(chips_of(self._world.bodies[version.etag]))
 
     def process(self, work: Work, keeper: Keeper) -> Processed:
         body = self._world.bodies[work.version.etag]
-        held = self._held(_folder(work.image, work.version))
+        held = self._held(folder(work.image, work.version))
         missing = [chip for chip in chips_of(body) if chip not in held]
-        if missing:
+        header = header_name(work.image, work.version)
+        if missing or self._archive.get(header) is None:
             self._store.do(lambda: self._open(work, body), READING)
-            self._buy(work, missing, keeper)
+            self._archive.put(header, b"as the side files say")
+        self._buy(work, missing, keeper)
         names = label_names(
             body, work.version.side_files, work.version.detection_fingerprint, work.version.index_fingerprint
         )
@@ -98,7 +87,11 @@ class ScheduleProcessing:
             raise UnreadableImageError(body)
 
     def _check(self, work: Work) -> None:
-        """Do as ``If-Match`` does."""
+        """Do as ``If-Match`` does, and as an archive storage class."""
+        facts = self._world.store.head(work.image)
+        if facts is not None and not facts.readable:
+            self._world.seen["frozen.asked_for_pixels"] += 1
+            raise ChangedError(work.image.uri)
         if self._world.current(work.image.key) != work.version.etag:
             raise ChangedError(work.image.uri)
         now = tuple(SideFile(*side) for side in self._world.sides(work.image.key))
@@ -131,13 +124,9 @@ class ScheduleProcessing:
 
     def _save(self, work: Work, ordinal: int, unsaved: list[int], keeper: Keeper) -> None:
         if unsaved:
-            name = f"{_folder(work.image, work.version)}{work.epoch}-{ordinal}"
+            name = f"{folder(work.image, work.version)}{work.epoch}-{ordinal}"
             part = bytes(unsaved)
             unsaved.clear()
             self._archive.put(name, part)
             self._oracle.part_saved(work, by=self._store.task.owner)
             keeper.part_archived()
-
-
-def _folder(image: ImageRef, version: ImageVersion) -> str:
-    return f"{version.detection_fingerprint}/{image.key}/{version.etag}/"

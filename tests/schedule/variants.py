@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+from batch_job.adapters.store_time import DATE_RESOLUTION_MS, DatedAnswer, StoreTime
 from batch_job.errors import ErrorCode
 from batch_job.ledger import generations, nightly, reconcile
+from batch_job.ledger.indexing import Indexing
 from batch_job.ledger.lease import Hold
 from batch_job.ledger.looking import look
 from batch_job.ledger.reconcile import Reconciler
@@ -39,6 +41,7 @@ class Variant:
             return run(seed, self.tokens)
 
 
+_attempts, _waits = generations._attempts, generations._waits_for_pixels
 _real = {name: getattr(generations, name) for name in dir(generations) if not name.startswith("_")}
 
 
@@ -130,6 +133,53 @@ def _frozen_for_good(entry: Any, found: Any, worker: Any, *, now_ms: int) -> Any
     return _real["why_skip"](replace(entry, error_code=None) if entry else None, found, worker, now_ms=now_ms)
 
 
+def _true_when_read(before: StoreTime, answer: DatedAnswer) -> StoreTime:
+    """Hear a date as the time at which it is read, however long it was under way."""
+    if answer.date_ms <= before.newest_date_ms:
+        return before
+    noted_ms = min(max(before.at(answer.read_ms), answer.date_ms), answer.date_ms + DATE_RESOLUTION_MS)
+    return StoreTime(
+        newest_date_ms=answer.date_ms, noted_ms=noted_ms, noted_at_ms=answer.read_ms, asked_at_ms=answer.read_ms
+    )
+
+
+def _without_live(entry: LedgerEntry) -> LedgerEntry:
+    superseded = generations._retired(entry.live, entry.superseded, now_ms=entry.epoch)
+    return replace(entry, live=None, live_content=None, superseded=superseded)
+
+
+def _claimed_without_live(*args: Any, **facts: Any) -> LedgerEntry:
+    return _without_live(_real["claimed"](*args, **facts))
+
+
+def _released_without_live(entry: LedgerEntry) -> LedgerEntry:
+    return _without_live(_real["released"](entry))
+
+
+def _own_settings(visit: Any, entry: Any, found: Any) -> Any:
+    return found.version_for(visit._worker)
+
+
+def _only_answered_claims(visit: Any) -> Any:
+    return visit._held
+
+
+def _never(*args: Any, **facts: Any) -> bool:
+    return False
+
+
+def _counting_its_own(before: Any, version: Any, *, worker: Any, now_ms: int) -> int:
+    return int(_attempts(before, version, worker=replace(worker, owner="nobody"), now_ms=now_ms))
+
+
+def _waiting_whatever_is_shown(entry: LedgerEntry, found: Any, worker: Any) -> Any:
+    return _waits(replace(entry, live_content=found.content), found, worker)
+
+
+def _tried_every_night(entry: LedgerEntry, found: Any, worker: Any) -> Any:
+    return found.workable
+
+
 VARIANTS: dict[str, Variant] = {
     # the eight of the issue
     "the epoch stays on removal": Variant(((generations, "removed", _same_epoch(generations.removed)),)),
@@ -154,5 +204,22 @@ VARIANTS: dict[str, Variant] = {
     "older settings win": Variant(((generations, "why_skip", _skipping_nothing_older),)),
     "live leases are taken over": Variant(((generations, "is_leased", _takes_leases_over),)),
     "three deaths do not end it": Variant(((generations, "hopeless", _never_abandoned),)),
+    "a date is the time when it is read": Variant(((StoreTime, "after", _true_when_read),)),
+    # what readers see
+    "a claim drops what is live": Variant(((generations, "claimed", _claimed_without_live),)),
+    "a release drops what is live": Variant(((generations, "released", _released_without_live),)),
+    # whose settings, whose leases, whose labels
+    "a claim takes its worker's detection settings": Variant(((reconcile._Visit, "_version", _own_settings),)),
+    "an error does not release the claim": Variant(((reconcile._Visit, "let_go", _nothing),)),
+    "a claim without an answer is not released": Variant(
+        ((reconcile._Visit, "_claim_in_force", _only_answered_claims),)
+    ),
+    "an own lease that ran out counts as an attempt": Variant(((generations, "_attempts", _counting_its_own),)),
+    "after a loss nothing is deleted": Variant(((Indexing, "clean_up", _nothing),)),
+    # objects in an archive storage class
+    "frozen during work, true labels go": Variant(((generations, "_waits_for_pixels", _nothing),)),
+    "frozen during work, any labels stay": Variant(((generations, "_waits_for_pixels", _waiting_whatever_is_shown),)),
+    "frozen is never indexed from the archive": Variant(((reconcile._Visit, "_may_do_without_pixels", _never),)),
+    "frozen is tried without pixels every night": Variant(((generations, "_is_workable", _tried_every_night),)),
     "failed(archived) is final": Variant(((generations, "why_skip", _frozen_for_good),)),
 }

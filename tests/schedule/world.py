@@ -176,6 +176,11 @@ class World:
             until = start
         return etag is None and (until is None or until > since)
 
+    def unchanged(self, key: str, *, since: int) -> bool:
+        """Tell whether an image and its side files are what they were at an op."""
+        logs = (self.history[name] for name in (key, *side_keys(key)) if name in self.history)
+        return all(log[-1][0] <= since for log in logs if log)
+
     def sides(self, key: str) -> tuple[tuple[str, str], ...]:
         """The side files that stand in the bucket now."""
         return tuple((side, etag) for side in sorted(side_keys(key)) if (etag := self.current(side)) is not None)
