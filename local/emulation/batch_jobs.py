@@ -11,7 +11,7 @@ from ministack.services import batch
 
 from local.emulation.batch_records import find_definition, find_queue
 from local.emulation.detail import to_detail, to_summary
-from local.emulation.faults import Answer, ClientError, Request, answering
+from local.emulation.faults import Answer, RefusedError, Request, answering
 from local.emulation.jobs import Job, Status
 from local.emulation.plans import make_plan
 from local.emulation.scheduler import Scheduler, now_ms
@@ -55,14 +55,14 @@ class JobsApi:
         """Describe jobs by id; unknown ones are left out."""
         ids = request.get("jobs", [])
         if len(ids) > DESCRIBED_AT_ONCE:
-            raise ClientError(f"at most {DESCRIBED_AT_ONCE} jobs can be described at once, not {len(ids)}")
+            raise RefusedError(f"at most {DESCRIBED_AT_ONCE} jobs can be described at once, not {len(ids)}")
         jobs = filter(None, (self._book.get(one.rpartition("/")[2]) for one in ids))
         return {"jobs": [to_detail(job, self._book) for job in jobs]}
 
     def list(self, request: Request) -> dict[str, Any]:
         """List a page of an array's children, or of a queue's jobs; of those RUNNING unless another status is named."""
         if request.get("filters"):
-            raise ClientError("the local Batch has no filters in ListJobs")
+            raise RefusedError("the local Batch has no filters in ListJobs")
         status = Status(request.get("jobStatus") or Status.RUNNING)
         matching = (job for job in self._listed(request) if job.status is status)
         start, size = int(request.get("nextToken") or 0), int(request.get("maxResults") or PAGE)
@@ -86,28 +86,28 @@ class JobsApi:
         if reference := request.get("jobQueue"):
             arn = find_queue(reference)["jobQueueArn"]
             return [job for job in self._book if job.queue_arn == arn]
-        raise ClientError("one of jobQueue and arrayJobId is required")
+        raise RefusedError("one of jobQueue and arrayJobId is required")
 
     def _known(self, request: Request) -> str:
         job = self._book.get(request["jobId"].rpartition("/")[2])
         if job is None:
-            raise ClientError(f"no job {request['jobId']}")
+            raise RefusedError(f"no job {request['jobId']}")
         return job.job_id
 
 
 def _job(request: Request) -> Job:
     if part := next((name for name in NOT_BUILT if request.get(name)), None):
-        raise ClientError(f"the local Batch has no {part}")
+        raise RefusedError(f"the local Batch has no {part}")
     name = request.get("jobName", "")
     if not NAME.fullmatch(name):
-        raise ClientError(f"not a job name: {name!r}")
+        raise RefusedError(f"not a job name: {name!r}")
     queue = find_queue(request.get("jobQueue", ""))
     if queue["state"] != "ENABLED":
-        raise ClientError(f"job queue {queue['jobQueueName']} is disabled")
+        raise RefusedError(f"job queue {queue['jobQueueName']} is disabled")
     definition = find_definition(request.get("jobDefinition", ""))
     size = int(request.get("arrayProperties", {}).get("size", 0))
     if size and size not in ARRAY_SIZES:
-        raise ClientError(f"an array has {ARRAY_SIZES.start} to {ARRAY_SIZES.stop - 1} children, not {size}")
+        raise RefusedError(f"an array has {ARRAY_SIZES.start} to {ARRAY_SIZES.stop - 1} children, not {size}")
     job_id = str(uuid.uuid4())
     return Job(
         job_id=job_id,

@@ -5,7 +5,7 @@ from typing import Any
 
 from ministack.services import batch
 
-from local.emulation.faults import Answer, ClientError, Request, answering
+from local.emulation.faults import Answer, RefusedError, Request, answering
 
 KEPT = (
     "type",
@@ -32,10 +32,10 @@ MAKES_ROOM = (
 def register_definition(request: Request) -> dict[str, Any]:
     """Add a revision."""
     if kind := next((name for name in UNKNOWN_KINDS if request.get(name)), None):
-        raise ClientError(f"the local Batch has no {kind}")
+        raise RefusedError(f"the local Batch has no {kind}")
     name = request.get("jobDefinitionName", "")
     if not name or "containerProperties" not in request:
-        raise ClientError("jobDefinitionName and containerProperties are required")
+        raise RefusedError("jobDefinitionName and containerProperties are required")
     revisions = batch._job_definitions.setdefault(name, [])
     made = {
         "jobDefinitionName": name,
@@ -53,14 +53,14 @@ def find_definition(reference: str) -> dict[str, Any]:
     """Find an active revision by ARN, ``name:revision`` or ``name`` (then the newest).
 
     Raises:
-        ClientError: there is none.
+        RefusedError: there is none.
     """
     name, _, revision = reference.rpartition("/")[2].partition(":")
     for one in reversed(batch._job_definitions.get(name, [])):
         if one["status"] == "ACTIVE" and revision in ("", str(one["revision"])):
             found: dict[str, Any] = one
             return found
-    raise ClientError(f"no active job definition {reference}")
+    raise RefusedError(f"no active job definition {reference}")
 
 
 def describe_definitions(request: Request) -> dict[str, Any]:
@@ -89,11 +89,11 @@ def find_queue(reference: str) -> dict[str, Any]:
     """Find a queue by name or ARN.
 
     Raises:
-        ClientError: there is none.
+        RefusedError: there is none.
     """
     found: dict[str, Any] | None = batch._job_queues.get(reference.rpartition("/")[2])
     if found is None:
-        raise ClientError(f"no job queue {reference}")
+        raise RefusedError(f"no job queue {reference}")
     return found
 
 
@@ -115,7 +115,7 @@ def delete_environment(request: Request) -> dict[str, Any]:
     name = request["computeEnvironment"].rpartition("/")[2]
     for queue in batch._job_queues.values():
         if any(one["computeEnvironment"].rpartition("/")[2] == name for one in queue["computeEnvironmentOrder"]):
-            raise ClientError(f"compute environment {name} is used by job queue {queue['jobQueueName']}")
+            raise RefusedError(f"compute environment {name} is used by job queue {queue['jobQueueName']}")
     batch._compute_envs.pop(name, None)
     return {}
 

@@ -11,7 +11,7 @@ Request = Mapping[str, Any]
 """A request's decoded JSON."""
 
 
-class ClientError(Exception):
+class RefusedError(Exception):
     """A request that the service refuses with ``ClientException``."""
 
 
@@ -21,7 +21,7 @@ def answering(answer: Callable[[Request], dict[str, Any]]) -> Callable[[Request]
     def handle(request: Request) -> Answer:
         try:
             return _json(200, answer(request), {})
-        except ClientError as fault:
+        except RefusedError as fault:
             return _json(400, {"message": str(fault)}, {"x-amzn-errortype": "ClientException"})
 
     return handle

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from local.emulation.faults import ClientError, Request
+from local.emulation.faults import RefusedError, Request
 from local.emulation.jobs import Action, ExitRule, Plan
 
 DEFAULT_LOG_GROUP = "/aws/batch/job"
@@ -15,7 +15,7 @@ def make_plan(definition: Mapping[str, Any], request: Request) -> Plan:
     """Work out what a submitted job runs; the request's words win over the definition's.
 
     Raises:
-        ClientError: the service would refuse it.
+        RefusedError: the service would refuse it.
     """
     container, overrides = definition["containerProperties"], request.get("containerOverrides", {})
     retry = request.get("retryStrategy") or definition.get("retryStrategy") or {}
@@ -63,7 +63,7 @@ def _requirements(resources: Mapping[str, str]) -> list[dict[str, str]]:
 def _attempts(retry: Mapping[str, Any]) -> int:
     attempts = int(retry.get("attempts", 1))
     if not 1 <= attempts <= MAX_ATTEMPTS:
-        raise ClientError(f"attempts must be between 1 and {MAX_ATTEMPTS}, not {attempts}")
+        raise RefusedError(f"attempts must be between 1 and {MAX_ATTEMPTS}, not {attempts}")
     return attempts
 
 
@@ -71,7 +71,7 @@ def _rule(entry: Mapping[str, Any]) -> ExitRule:
     try:
         action = Action(str(entry["action"]).lower())
     except (KeyError, ValueError) as error:
-        raise ClientError(f"evaluateOnExit: action must be RETRY or EXIT: {dict(entry)}") from error
+        raise RefusedError(f"evaluateOnExit: action must be RETRY or EXIT: {dict(entry)}") from error
     return ExitRule(
         action=action,
         on_exit_code=str(entry.get("onExitCode", "*")),

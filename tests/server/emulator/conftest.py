@@ -60,6 +60,7 @@ DEFINITION = {
     "Type": "container",
     "PlatformCapabilities": ["FARGATE"],
     "Parameters": {"word": "from the definition"},
+    "Tags": {"Owner": "tests"},
     "RetryStrategy": {
         "Attempts": 3,
         "EvaluateOnExit": [{"OnExitCode": "75", "Action": "RETRY"}, {"OnExitCode": "*", "Action": "EXIT"}],

@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus
 import pytest
 from botocore.exceptions import ClientError
 
+from batch_job.backfill.inventory import parse_manifest, read_rows
 from batch_job.errors import SetUpError
 from local.inventory import deliver
 
@@ -127,6 +128,21 @@ def test_an_inventory_lists_every_object_in_the_layout_of_s3(s3, bucket):
     assert {key: int(row["Size"]) for key, row in rows.items()} == {key: len(key.encode()) for key in KEYS}
     assert {row["StorageClass"] for row in rows.values()} == {"STANDARD"}
     datetime.fromisoformat(rows["plain.tif"]["LastModifiedDate"])
+
+
+def test_the_planner_reads_the_same_objects(s3, bucket):
+    etags = {key: s3.put_object(Bucket=bucket, Key=key, Body=key.encode())["ETag"].strip('"') for key in KEYS}
+    put(s3, bucket)
+    delivery = deliver(s3, bucket)
+
+    def body(key):
+        return s3.get_object(Bucket=delivery.bucket, Key=key)["Body"].read()
+
+    manifest = parse_manifest(body(delivery.manifest_key), checksum=body(delivery.checksum_key))
+    assert (manifest.source_bucket, manifest.destination_bucket) == (bucket, delivery.bucket)
+    rows = [row for file in manifest.files for row in read_rows(io.BytesIO(body(file.key)), file, manifest)]
+    assert {row.key: row.etag for row in rows} == etags
+    assert all(row.readable and row.current and row.size == len(row.key.encode()) for row in rows)
 
 
 def test_the_checksum_comes_last(s3, bucket):

@@ -49,6 +49,7 @@ def test_a_definition_keeps_all_that_the_template_says(aws, stack):
     (found,) = aws("batch").describe_job_definitions(jobDefinitions=[stack["Definition"]])["jobDefinitions"]
     assert found["retryStrategy"]["evaluateOnExit"][0] == {"onExitCode": "75", "action": "RETRY"}
     assert found["platformCapabilities"] == ["FARGATE"]
+    assert found["tags"] == {"Owner": "tests"}
     assert found["parameters"] == {"word": "from the definition"}
     options = found["containerProperties"]["logConfiguration"]["options"]
     assert options == {"awslogs-group": "/jobs", "awslogs-stream-prefix": "job"}
