@@ -90,7 +90,7 @@ class Known:
 
 
 def _standing(row: InventoryRow, *, known: np.bool_, done: np.bool_, archived: np.bool_) -> Standing:
-    if row.etag is not None and (done or (archived and row.readable is False)):
+    if done or (archived and row.readable is False):
         return Standing.DONE
     return Standing.CHANGED if known else Standing.NEW
 

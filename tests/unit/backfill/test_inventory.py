@@ -57,6 +57,15 @@ def test_no_bytes_in_a_row_spoil_the_rows_after_it(lines: list[bytes]):
     assert last == InventoryRow(key="a.tif", size=1, etag="e", readable=True)
 
 
+@pytest.mark.parametrize(
+    "row", [b'"b","\xff.tif","1","d","e","STANDARD"\n', b'"b","a.tif","1","d","\xff","STANDARD"\n']
+)
+def test_bytes_that_are_no_utf8_spoil_their_row_alone(row: bytes):
+    good = gzip.decompress(csv_gz([("a.tif", 1, "e")], bucket="b"))
+    rows = read(gzip.compress(row + good), manifest_of(bucket="b"))
+    assert [type(found) for found in rows] == [UnreadableRow, InventoryRow]
+
+
 def test_an_endless_field_ends():
     good = gzip.decompress(csv_gz([("a.tif", 1, "e")], bucket="b"))
     rows = read(gzip.compress(b'"' + b"x" * 200_000 + b'"\n' + good), manifest_of(bucket="b"))
