@@ -158,7 +158,7 @@ class _Calls:
                 self._keep()
                 following.cuts_at_start = self._pace.cuts
                 self._under_way[self._pool.submit(self._attempt, following.chip)] = following
-        except Exception as error:  # noqa: BLE001  raised again once the answers under way are in
+        except BaseException as error:  # noqa: BLE001  also Ctrl-C: raised again once the answers under way are in
             self._fail(error)
 
     def _next_try(self) -> _Try | None:

@@ -434,3 +434,16 @@ def test_ctrl_c_starts_no_call_and_hands_on_the_answers_under_way(monkeypatch: p
         got.extend(call_all(map(chip, range(50)), attempt, keep=lambda: None, flow=Flow(calls_in_flight=4)))
     assert len(asked) == 4
     assert sorted(numbers(got)) == sorted(asked)
+
+
+def test_ctrl_c_while_the_budget_is_waited_for_hands_on_the_answers_under_way() -> None:
+    looks = iter([None, None, None, KeyboardInterrupt])
+
+    def keep() -> None:
+        if (interruption := next(looks)) is not None:
+            raise interruption
+
+    got: list[Answer] = []
+    with pytest.raises(KeyboardInterrupt):
+        got.extend(call_all(map(chip, range(50)), answer, keep=keep, flow=Flow(calls_in_flight=8)))
+    assert sorted(numbers(got)) == [0, 1, 2]
