@@ -65,7 +65,13 @@ def environment(folder: Path, port: int, variables: Mapping[str, str] = NO_VARIA
         S3_DATA_DIR=str(state / "s3"),
     )
     project = variables.get(PROJECT_VARIABLE, str(PROJECT))
-    return settings | {"PYTHONPATH": os.pathsep.join(dict.fromkeys((project, str(PROJECT))))} | dict(variables)
+    paths = {
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys((project, str(PROJECT)))),
+        "PATH": os.pathsep.join(
+            (str(Path(sys.executable).parent), settings.get("PATH", os.defpath))
+        ),  # our python first
+    }
+    return settings | paths | dict(variables)
 
 
 def check_version() -> None:

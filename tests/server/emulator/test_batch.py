@@ -1,4 +1,6 @@
 import json
+import shutil
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,6 +30,7 @@ def test_a_job_runs_with_its_variables_in_a_folder_of_its_own(submit, ended, out
     assert (told["AWS_BATCH_JOB_ID"], told["AWS_BATCH_JOB_ATTEMPT"]) == (job["jobId"], "1")
     assert told["AWS_BATCH_JQ_NAME"] == job["jobQueue"].rpartition("/")[2]
     assert "AWS_BATCH_JOB_ARRAY_INDEX" not in told
+    assert shutil.which("python", path=told["PATH"]) == str(Path(sys.executable).parent / "python")
     assert told["cwd"] == told["TMPDIR"]
     assert not Path(told["cwd"]).exists()
 
@@ -154,7 +157,10 @@ def test_a_job_over_its_time_is_ended_and_not_retried(submit, ended):
 
 def test_cancelling_an_array_ends_what_waits_and_leaves_what_runs(aws, submit, ended, until):
     job_id = submit("sleep", arrayProperties={"size": 5})
-    running = lambda: ended(job_id, "PENDING")["arrayProperties"]["statusSummary"]["RUNNING"]  # noqa: E731
+
+    def running():
+        return ended(job_id, "PENDING")["arrayProperties"]["statusSummary"]["RUNNING"]
+
     until(lambda: running() == 3)
     aws("batch").cancel_job(jobId=job_id, reason="superseded")
     assert ended(f"{job_id}:4")["statusReason"] == "superseded"
