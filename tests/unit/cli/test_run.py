@@ -13,6 +13,7 @@ import pytest
 from batch_job.cli import run as command
 from batch_job.cli.memory import peak_mb
 from batch_job.cli.stand_ins import LocalServices
+from batch_job.process import Pipeline
 from local.rekognition import serving
 from tests.end_to_end.files import good
 from tests.end_to_end.user import Written, imagery_backfill, served
@@ -259,6 +260,27 @@ def test_a_failure_before_any_call_leaves_no_folder(image, tmp_path, out, rekogn
     env = {**paid(rekognition), "AWS_ACCESS_KEY_ID": "AKIADENIED"}
     assert imagery_backfill("run", image, "--to", out, "--yes", env=env).exit_code == 78
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "broken.tif", "found.geojson"]
+
+
+def test_an_image_that_is_left_while_the_run_goes_on_stands_in_the_file(image, tmp_path, out, rekognition, monkeypatch):
+    (tmp_path / "b.tif").write_bytes(good())
+    process = Pipeline.process
+
+    def flawed(pipeline, work, keeper):
+        processed = process(pipeline, work, keeper)
+        if work.image.key.endswith("a.tif"):
+            raise ZeroDivisionError("oops")
+        return processed
+
+    monkeypatch.setattr(Pipeline, "process", flawed)
+    done = imagery_backfill("run", tmp_path, "--to", out, "--yes", "--json", env=paid(rekognition))
+    assert (done.exit_code, done.images) == (70, {"indexed": 1, "left": 1})
+    properties = Written.read(out).image("a.tif")["properties"]
+    assert (properties["status"], properties["reason"]) == (
+        "left",
+        "a defect of ours, please report it: ZeroDivisionError('oops')",
+    )
+    assert "answers paid for are kept in" in done.stderr
 
 
 def test_what_was_left_or_not_reached_stands_in_the_file_with_its_reason(image, tmp_path, out, rekognition):

@@ -147,8 +147,10 @@ def test_detections_come_from_the_index_by_the_images_uri(folder, monkeypatch):
     assert index.asked[0].limit is None
 
 
-@pytest.mark.parametrize("facts", [{"image": ImageRef("", "/a.tif.tif")}, {"state": State.REMOVED}])
+@pytest.mark.parametrize("facts", [{"key": "{folder}/a.tif.tif"}, {"key": "/b.tif"}, {"state": State.REMOVED}], ids=str)
 def test_an_image_that_the_index_does_not_know_is_named_and_not_shown_as_empty(folder, monkeypatch, facts):
+    if "key" in facts:
+        facts = {"image": ImageRef("", facts["key"].format(folder=folder))}
     done, _ = shown_from(folder, monkeypatch, **facts)
     assert done.exit_code == 2
     assert f"file://{folder}/a.tif: the index does not know it" in done.stderr
