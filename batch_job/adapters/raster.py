@@ -50,6 +50,7 @@ _GDAL_OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no side files: they only count as part of the version
     "GDAL_PAM_ENABLED": "NO",
     "GDAL_ERROR_ON_LIBJPEG_WARNING": "TRUE",  # a truncated JPEG is an error, not grey
+    "GDAL_NUM_THREADS": "1",  # its threads do not find the opener: a JPEG 2000 in parts would be stray memory, silently
     "GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO",  # with it GDAL 3.10 fills a truncated PNG with stray memory, silently
 }
 

@@ -175,6 +175,15 @@ def test_a_whole_grid_reads_as_the_whole_image(layout: str, monkeypatch: pytest.
             np.testing.assert_array_equal(pixels.bands, cut)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
+def test_a_jpeg_2000_in_parts_reads_as_rasterio_reads_it(mode: str):
+    shown = picture("L") if mode == "I;16" else picture(mode)
+    body = pillow(Image.fromarray(np.asarray(shown).astype(np.uint16) * 9) if mode == "I;16" else shown, "JPEG2000",
+                  tile_size=(128, 128))  # fmt: skip
+    with MemoryFile(body) as file, file.open() as theirs:
+        np.testing.assert_array_equal(read_all(body).bands, theirs.read())
+
+
 def test_a_row_of_chips_is_one_read():
     class Counting:
         reads = 0
@@ -633,6 +642,7 @@ WHOLE = {
     "deflate tiff": tiff(noise(), compress="deflate"),
     "jpeg tiff": tiff(noise(), tiled=True, blockxsize=128, blockysize=128, compress="jpeg", photometric="ycbcr"),
     "jpeg 2000": pillow(picture(), "JPEG2000"),
+    "jpeg 2000 in parts": pillow(picture(), "JPEG2000", tile_size=(128, 128)),
 }
 
 
