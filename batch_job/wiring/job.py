@@ -1,6 +1,7 @@
 """The Batch child's wiring: the stages behind a reconciler, as they obey orders, over one run's folder."""
 
 import dataclasses
+import os
 import secrets
 import socket
 from functools import partial
@@ -27,6 +28,9 @@ from batch_job.wiring.doors import logged
 from batch_job.wiring.endpoints import Endpoints
 from batch_job.wiring.run import Buckets, Run, archive_store, open_buckets, pipeline
 
+REGION = "AWS_REGION"
+"""Fargate sets it; boto3 reads ``AWS_DEFAULT_REGION`` alone, so it must be told."""
+
 
 def open_child(settings: JobSettings, run_id: str) -> Child:
     """Connect a child to everything that the settings name; the indices must stand.
@@ -34,14 +38,16 @@ def open_child(settings: JobSettings, run_id: str) -> Child:
     Raises:
         SettingsError, AccessError: region or credentials are missing.
     """
-    endpoints, tally = Endpoints(), Tally()
+    endpoints, tally = Endpoints(region=os.environ.get(REGION)), Tally()
     buckets = open_buckets(endpoints)
     bucket, _, prefix = settings.runs_uri.removeprefix("s3://").partition("/")
     runs = S3RunStore(buckets.client, bucket=bucket, prefix=prefix)
     archive = Archive(archive_store(settings.archive_uri, buckets))
     stages = pipeline(settings, endpoints, buckets, Run(progress=tally, id=run_id), archive=archive)
     orders = Orders(runs)
-    reconciler = _reconciler(settings, buckets, ObedientStages(_metered(stages, settings), orders))
+    reconciler = _reconciler(
+        settings, endpoints, buckets, ObedientStages(_metered(stages, settings, endpoints), orders)
+    )
     return Child(
         folder=RunFolder(runs, run_id),
         visit=partial(logged, reconciler.reconcile),
@@ -51,8 +57,8 @@ def open_child(settings: JobSettings, run_id: str) -> Child:
     )
 
 
-def _reconciler(settings: JobSettings, buckets: Buckets, stages: ObedientStages) -> Reconciler:
-    auth = domain_auth() if settings.index_url.startswith("https://") else None
+def _reconciler(settings: JobSettings, endpoints: Endpoints, buckets: Buckets, stages: ObedientStages) -> Reconciler:
+    auth = domain_auth(region=endpoints.region) if settings.index_url.startswith("https://") else None
     client, names = open_client(settings.index_url, http_auth=auth), IndexNames(settings.index_prefix)
     return Reconciler(
         store=buckets.store,
@@ -65,12 +71,12 @@ def _reconciler(settings: JobSettings, buckets: Buckets, stages: ObedientStages)
     )
 
 
-def _metered(stages: Pipeline, settings: JobSettings) -> Pipeline:
+def _metered(stages: Pipeline, settings: JobSettings, endpoints: Endpoints) -> Pipeline:
     """Draw every call from the budget that all workers share, where there is one."""
     if not settings.budget_table:
         return stages
     meter = Meter(
-        DynamoDbBudget(dynamodb_client(), table=settings.budget_table),
+        DynamoDbBudget(dynamodb_client(region=endpoints.region), table=settings.budget_table),
         lane=Lane.BACKFILL,
         rate=Rate(settings.backfill_calls_per_s),
         wanted=settings.calls_in_flight,

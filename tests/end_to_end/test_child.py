@@ -1,0 +1,155 @@
+"""A Batch child as a process of its own, over a real S3 endpoint, index and detector."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from batch_job.adapters.opensearch import create_indices
+from batch_job.adapters.s3_runs import S3RunStore
+from batch_job.backfill.orders import PAUSE_KEY
+from batch_job.backfill.shards import RunFolder
+from batch_job.settings import JobSettings
+from batch_job.values.image import ImageRef
+from batch_job.values.work import Shard, ShardDone, ShardRange, WorkItem
+from local.rekognition import Behaviour, RekognitionSettings, serving
+from tests.end_to_end.files import CAR, good, picture, tiff
+from tests.end_to_end.test_interruptions import CARS, SO_MANY, wait_for
+from tests.end_to_end.user import Done, World, ended, environment, served
+
+SHARDS = ShardRange("run-1", "f-r", first=3, count=1)
+SMALL_CHIPS = {"chip_px": 128, "overlap_px": 32}
+LEASE_S = 3
+
+
+class Child:
+    """A shard in a world, and the processes that work on it."""
+
+    def __init__(self, world: World, rekognition: str):
+        self.world, self.rekognition = world, rekognition
+        self.runs = S3RunStore(world.s3, bucket=world.archive, prefix="runs-of-all")
+        self.folder = RunFolder(self.runs, SHARDS.run_id)
+        create_indices(world.index, world.names)
+
+    def plan(self, *keys: str) -> None:
+        items = tuple(WorkItem(ImageRef(self.world.bucket, key), 1) for key in keys)
+        self.folder.write_shard(Shard(SHARDS.run_id, SHARDS.name(0), items))
+
+    def start(self, **settings: object) -> "subprocess.Popen[str]":
+        world = self.world
+        usual = {
+            "runs_uri": f"s3://{world.archive}/runs-of-all",
+            "archive_uri": f"s3://{world.archive}/paid",
+            "index_url": world.index_url,
+            "index_prefix": world.prefix,
+            "detector": f"rekognition@{self.rekognition}",
+            "lease_s": LEASE_S,
+        }
+        places = JobSettings.load(**(usual | settings))
+        return subprocess.Popen(
+            [sys.executable, "-m", "batch_job", SHARDS.to_text()],
+            env=environment({"AWS_ENDPOINT_URL": world.s3_endpoint, **places.to_env()}),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def run(self, **settings: object) -> Done:
+        return ended(self.start(**settings))
+
+    @property
+    def done(self) -> ShardDone | None:
+        return self.folder.done(SHARDS.name(0))
+
+
+def lines(done: Done, event: str) -> list[dict]:
+    return [line for line in map(json.loads, done.stderr.splitlines()) if line["event"] == event]
+
+
+@pytest.fixture
+def child(world: World) -> Iterator[Child]:
+    with serving(RekognitionSettings(behaviour=Behaviour(latency_ms=100))) as url:
+        yield Child(world, url)
+
+
+@pytest.fixture
+def large(child: Child) -> Child:
+    """Takes about a second."""
+    child.world.put("large.tif", tiff(picture(width=1000, height=800, cars=CARS)))
+    child.plan("large.tif")
+    return child
+
+
+def test_a_shard_is_worked_once_and_its_bad_images_fail_alone(child):
+    child.world.put("a.tif", good())
+    child.world.put("broken.tif", good()[:2000])
+    child.plan("broken.tif", "gone.tif", "a.tif")
+    done = child.run()
+    assert (done.exit_code, done.stdout) == (0, ""), done.stderr
+    assert [line["outcome"] for line in lines(done, "image.done")] == ["failed", "skipped", "indexed"]
+    [line] = lines(done, "shard.done")
+    assert len(done.stderr.splitlines()) == 4
+    assert (line["run_id"], line["shard"], line["outcome"]) == ("run-1", "f-r-000003", "done")
+    assert child.world.cars("a.tif") == [pytest.approx(CAR, abs=1)]
+    marker = child.done
+    assert marker.images == {"failed": 1, "skipped_absent": 1, "indexed": 1}
+    assert marker.errors == {"unreadable": 1}
+    assert marker.calls == served(child.rekognition)["answered"] == 1
+    assert marker.labels == child.world.documents()
+    again = child.run()
+    assert (again.exit_code, lines(again, "shard.done")[0]["outcome"]) == (0, "done_before")
+    assert served(child.rekognition)["calls"] == 1
+
+
+def test_after_sigterm_the_image_is_free_and_the_next_attempt_buys_only_the_rest(large):
+    process = large.start(**SMALL_CHIPS)
+    try:
+        wait_for(lambda: served(large.rekognition)["answered"] >= SO_MANY // 4)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        first = ended(process, timeout_s=30)
+    assert first.exit_code == 75
+    assert lines(first, "shard.done")[0]["outcome"] == "ended"
+    assert lines(first, "image.left")[0]["error"] == "HandedBackError"
+    assert large.done is None
+    assert large.world.entry("large.tif").attempts == 0
+    bought = served(large.rekognition)["answered"]
+    assert bought < SO_MANY
+    assert large.run(**SMALL_CHIPS).exit_code == 0
+    assert large.done.images == {"indexed": 1}
+    assert large.done.calls == SO_MANY - bought
+    assert served(large.rekognition)["answered"] == SO_MANY
+
+
+def test_after_a_kill_the_next_attempt_waits_for_the_lease_and_finishes(large):
+    process = large.start(**SMALL_CHIPS)
+    try:
+        wait_for(lambda: served(large.rekognition)["answered"] >= SO_MANY // 2)
+    finally:
+        process.kill()
+        ended(process)
+    second = large.run(**SMALL_CHIPS)
+    assert second.exit_code == 0
+    assert [line["reason"] for line in lines(second, "image.done")] == ["busy", None]
+    assert large.done.images == {"indexed": 1}
+    assert len(large.world.cars("large.tif")) == len(CARS)
+
+
+def test_a_paused_child_pays_nothing_and_ends_well_without_a_marker(large):
+    large.runs.put(PAUSE_KEY, b"{}")
+    paused = large.run(**SMALL_CHIPS)
+    assert (paused.exit_code, lines(paused, "shard.done")[0]["outcome"]) == (0, "paused")
+    assert served(large.rekognition)["calls"] == 0
+    assert large.done is None
+    large.world.s3.delete_object(Bucket=large.world.archive, Key=f"runs-of-all/{PAUSE_KEY}")
+    assert large.run(**SMALL_CHIPS).exit_code == 0
+    assert large.done.images == {"indexed": 1}
+
+
+def test_without_indices_nothing_is_paid_and_nothing_is_retried(large):
+    done = large.run(index_prefix="nobodys")
+    assert done.exit_code == 78
+    assert served(large.rekognition)["calls"] == 0
