@@ -36,6 +36,8 @@ _CMYK = ("cyan", "magenta", "yellow", "black")
 def choose_bands(facts: RasterFacts) -> BandChoice:
     """Choose by what the file says its bands are; where it says too little, the first three, else the first.
 
+    The rule is told to users in ``docs/pixels.md``.
+
     Raises:
         UnsupportedImageError: there is no band, or its numbers have no order from dark to bright.
     """
