@@ -49,6 +49,7 @@ def handler(event, context):
             s3.put_object(Bucket=os.environ["BUCKET"], Key=f"seen/{one['body']}")
     return {"batchItemFailures": [{"itemIdentifier": one} for one in failed]}
 """
+MAX_PROCESSES = 8
 WITHIN_S = 30.0
 """An idle machine needs a second for anything here."""
 
@@ -181,7 +182,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Iterator[str]:
     """An emulator whose jobs and Lambdas are those above."""
-    recipe = emulator({PROJECT_VARIABLE: str(project), PROCESSES_VARIABLE: "8", "GIVEN": "by the starter"})
+    recipe = emulator(
+        {PROJECT_VARIABLE: str(project), PROCESSES_VARIABLE: str(MAX_PROCESSES), "GIVEN": "by the starter"}
+    )
     with Servers((recipe,), tmp_path_factory.mktemp("emulator")) as servers:
         yield servers.url(recipe)
 

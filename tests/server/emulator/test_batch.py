@@ -8,6 +8,8 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.server.emulator.conftest import MAX_PROCESSES
+
 pytestmark = pytest.mark.server
 
 
@@ -194,6 +196,18 @@ def test_more_vcpus_let_waiting_jobs_start(aws, stack, submit, ended):
     batch.update_compute_environment(computeEnvironment=stack["Environment"], computeResources={"maxvCpus": 4})
     try:
         assert ended(f"{job_id}:3", "RUNNING")
+    finally:
+        batch.update_compute_environment(computeEnvironment=stack["Environment"], computeResources={"maxvCpus": 3})
+        batch.terminate_job(jobId=job_id, reason="enough")
+    ended(job_id)
+
+
+def test_the_machine_is_spared_however_many_vcpus_there_are(aws, stack, submit, ended):
+    batch = aws("batch")
+    batch.update_compute_environment(computeEnvironment=stack["Environment"], computeResources={"maxvCpus": 20})
+    try:
+        job_id = submit("sleep", arrayProperties={"size": 10})
+        assert ended(job_id, "PENDING")["arrayProperties"]["statusSummary"]["RUNNABLE"] == 10 - MAX_PROCESSES
     finally:
         batch.update_compute_environment(computeEnvironment=stack["Environment"], computeResources={"maxvCpus": 3})
         batch.terminate_job(jobId=job_id, reason="enough")
