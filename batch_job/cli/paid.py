@@ -44,11 +44,12 @@ def _counted(request: Request, sources: list[Source]) -> Iterator[Iterator[tuple
             yield source.image, source.facts.etag
 
     def line() -> Text:
-        return Text(f"counting the calls: reading the header of image {given:,} of {len(sources):,}", style="dim")
+        return Text(f"counting the calls: {given:,} of {len(sources):,} images opened", style="dim")
 
     if not request.shows_progress:
         yield images()
         return
-    request.console.print(line())
+    if not request.console.is_terminal:
+        request.console.print(line())  # the next one may be some seconds away
     with shown(line, console=request.console):
         yield images()

@@ -195,7 +195,7 @@ def test_a_run_that_would_cost_money_asks_first_and_names_calls_and_price(image,
     done = imagery_backfill("run", tmp_path, "--to", out, *SMALL_CHIPS, env=paid(rekognition))
     assert done.exit_code == 2
     assert f"at most {2 * SO_MANY} calls to Amazon Rekognition for 3 images, about $0.048 at list price" in done.stderr
-    assert "counting the calls: reading the header of image" in done.stderr
+    assert "counting the calls: 0 of 3 images opened" in done.stderr
     assert "Agree with --yes, or set a ceiling with --max-calls N" in done.stderr
     assert served(rekognition)["calls"] == before
     assert not out.exists()
