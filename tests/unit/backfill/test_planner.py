@@ -249,6 +249,7 @@ def test_files_of_a_superseded_run_are_not_planned():
     world.planner().begin(world.deliver(triples("1.tif"), created_ms=CREATED_MS + DAY_MS))
     assert world.planner().plan_file(old) == Superseded(old.run_id)
     assert world.jobs.jobs == {}
+    assert RunFolder(world.runs, old.run_id).record(old.file_id) is None
 
 
 def test_a_run_superseded_while_a_file_is_planned_submits_nothing():

@@ -160,6 +160,7 @@ def test_the_newest_run_is_active():
     assert activate(store, "2", bucket="b")
     assert activate(store, "2", bucket="b")
     assert not activate(store, "1", bucket="b")
+    assert active_run(store, bucket="b") == "2"
     assert activate(store, "3", bucket="b")
     assert activate(store, "1", bucket="another")
     assert active_run(store, bucket="b") == "3"
