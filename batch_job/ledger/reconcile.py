@@ -90,9 +90,9 @@ class _Visit:
         self._writer = by.writer
         self._held: Hold | None = None
         self._tried: LedgerEntry | None = None
-        """A claim that was written, perhaps: its answer was lost."""
-        self._wants_pixels = False
-        """The archive's answers alone turned out not to do."""
+        """A claim that was written, perhaps, or still may be: its answer was lost."""
+        self._wants_pixels: str | None = None
+        """The content for which the archive's answers alone turned out not to do."""
 
     def go(self) -> Outcome:
         """Look and act until what was done is still true when looked at again."""
@@ -123,7 +123,7 @@ class _Visit:
 
     def _may_do_without_pixels(self, entry: LedgerEntry | None, found: Found, *, now_ms: int) -> bool:
         """Tell whether an object in an archive storage class is work, since the archive holds all its answers."""
-        if found.facts.readable or self._wants_pixels:
+        if found.facts.readable or found.content == self._wants_pixels:
             return False
         with_answers = replace(found, has_answers=True)
         if generations.why_skip(entry, with_answers, self._worker, now_ms=now_ms) is not None:
@@ -175,8 +175,7 @@ class _Visit:
         self._tried = self._writer.signed(claim)
         taken = self._writer.take(self._tried, over=seen)
         if taken is None:
-            self._tried = None
-            return None
+            return None  # it may still be under way: let_go looks for it
         self._held, self._tried = self._hold(taken), None
         if self._held.now_ms() > now_ms + generations.LABEL_DEADLINE_MS:
             return None  # so late that a tombstone may have come and gone since we looked: look again
@@ -205,7 +204,8 @@ class _Visit:
         try:
             entry, outcome = self._by.indexing.index(hold, found)
         except ChangedError:
-            self._wants_pixels = not found.facts.readable
+            if not found.facts.readable:
+                self._wants_pixels = found.content
             return None  # the claim stays ours: the next round claims what it finds over it, or removes
         except LeaseLostError:
             self._held = None

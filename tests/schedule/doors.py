@@ -110,6 +110,7 @@ class Steps:
         elif fault is Fault.ERROR_BEFORE:
             raise UnavailableError("not reached")
         elif fault is Fault.LATE:
+            self.oracle.late.add(self.task.owner)
             self.world.arrive_later(effect)
             raise UnavailableError("no answer in time")
 

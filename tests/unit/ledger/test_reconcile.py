@@ -224,6 +224,28 @@ def test_a_claim_whose_answer_was_lost_is_released(world: World) -> None:
     assert not hasattr(caught.value, "__notes__")
 
 
+def test_a_claim_that_arrives_after_it_was_looked_for_is_released(world: World) -> None:
+    """Its answer is lost, reading back does not find it yet, it arrives, and the index is away for a moment."""
+    claims = []
+    signed = LedgerWriter.signed
+
+    def note(writer: LedgerWriter, entry: LedgerEntry) -> LedgerEntry:
+        claims.append(signed(writer, entry))
+        return claims[-1]
+
+    def happen(name: str) -> None:
+        if name == "put" and len(claims) == 1 and world.ledger.get(IMAGE) is None:
+            raise UnavailableError("no answer")
+        if name == "get" and world.calls.count("get") == 3:
+            world.ledger.put(claims[0], over=None)
+            raise UnavailableError("away")
+
+    world.before = happen
+    with patch.object(LedgerWriter, "signed", note), pytest.raises(UnavailableError):
+        world.reconciler().reconcile(IMAGE)
+    assert (world.entry(IMAGE).lease, world.entry(IMAGE).epoch) == (None, claims[0].epoch + 1)
+
+
 def test_a_worker_whose_claim_was_taken_deletes_what_it_wrote(world: World) -> None:
     def take_over(name: str) -> None:
         if name == "put" and world.labels.documents:
@@ -403,6 +425,22 @@ def test_a_frozen_object_whose_archived_answers_do_not_do_is_given_up_until_it_i
     before = world.ledger.get(IMAGE)
     assert world.reconciler().reconcile(IMAGE).reason is SkipReason.ARCHIVED  # type: ignore[union-attr]
     assert world.ledger.get(IMAGE) == before
+
+
+def test_a_side_file_that_came_and_went_is_no_reason_to_wait_for_pixels(world: World) -> None:
+    """Its place would have needed the header; without it the archive says all, as before."""
+    world.reconciler().reconcile(IMAGE)
+    side = ImageRef(IMAGE.bucket, "o/a.tfw")
+    world.store.put(side, b"x")
+    world.store.freeze(IMAGE)
+
+    def go_away(work: Work, keeper: Keeper) -> None:
+        if work.version.side_files:
+            world.store.delete(side)
+            raise ChangedError("InvalidObjectState")
+
+    world.stages.has_archived, world.stages.meanwhile = True, go_away
+    assert world.reconciler(NEW_INDEX).reconcile(IMAGE) == Indexed(IMAGE, 2)
 
 
 @pytest.mark.parametrize("has_archived", [False, True])
