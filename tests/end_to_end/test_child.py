@@ -8,13 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 
+from batch_job.adapters.dynamodb import ITEM, PARTITION_KEY, calls_field, dynamodb_client
 from batch_job.adapters.opensearch import create_indices
 from batch_job.adapters.s3_runs import S3RunStore
 from batch_job.backfill.orders import PAUSE_KEY
 from batch_job.backfill.shards import RunFolder
 from batch_job.settings import JobSettings
+from batch_job.values.budget import Lane
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Shard, ShardDone, ShardRange, WorkItem
+from local.emulator import KEY, REGION
 from local.rekognition import Behaviour, RekognitionSettings, serving
 from tests.end_to_end.files import CAR, good, picture, tiff
 from tests.end_to_end.test_interruptions import CARS, SO_MANY, wait_for
@@ -153,3 +156,21 @@ def test_without_indices_nothing_is_paid_and_nothing_is_retried(large):
     done = large.run(index_prefix="nobodys")
     assert done.exit_code == 78
     assert served(large.rekognition)["calls"] == 0
+
+
+def test_every_call_is_drawn_from_the_budget_that_all_workers_share(large):
+    client = dynamodb_client(endpoint_url=large.world.s3_endpoint, region=REGION, access_key=KEY, secret_key=KEY)
+    table = f"budget-{large.world.prefix}"
+    client.create_table(
+        TableName=table,
+        KeySchema=[{"AttributeName": PARTITION_KEY, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": PARTITION_KEY, "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    done = large.run(**SMALL_CHIPS, budget_table=table, backfill_calls_per_s=100)
+    assert done.exit_code == 0, done.stderr
+    item = client.get_item(TableName=table, Key={PARTITION_KEY: {"S": ITEM}})["Item"]
+    client.delete_table(TableName=table)
+    client.close()
+    assert int(item[calls_field(Lane.BACKFILL)]["N"]) >= SO_MANY
+    assert large.done.calls == SO_MANY

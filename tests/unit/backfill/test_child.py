@@ -259,6 +259,7 @@ def test_a_child_that_waits_for_a_lease_still_hears_the_pause():
     day.runs.put(PAUSE_KEY, b"{}")
     assert day.run("a") is ShardEnd.PAUSED
     assert day.visited == ["a"]
+    assert day.passed_s < LEASE_S
 
 
 def test_parts_of_images_are_refused_before_anything_is_visited():
