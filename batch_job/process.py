@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import chain
@@ -11,10 +11,9 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from batch_job.detection.answers import parse
-from batch_job.detection.dechip import dechip
+from batch_job.detection.findings import Findings
 from batch_job.detection.merge import merge
-from batch_job.errors import AnswerError, BackfillError
+from batch_job.errors import BackfillError
 from batch_job.hooks import MergedImage, correct, refine
 from batch_job.imagery.encode import encode, is_blank, unscaled_frame
 from batch_job.imagery.grid import count, windows
@@ -25,11 +24,10 @@ from batch_job.search.documents import Inspection, image_document, label_documen
 from batch_job.settings import PipelineSettings
 from batch_job.spend.archive import Archive, ImageRecord, PartWriter
 from batch_job.spend.prices import price_of_calls
-from batch_job.values.answers import ArchivedAnswer, ChipBlank, ChipRejected, RawAnswer
-from batch_job.values.documents import ChipCounts
+from batch_job.values.answers import ArchivedAnswer, ChipBlank
 from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.raster import RasterFacts
-from batch_job.values.spaces import Chip, ChipGrid, Feature, ImageDetection, Window
+from batch_job.values.spaces import Chip, Feature, Window
 from batch_job.values.work import Processed, Work
 
 
@@ -51,7 +49,7 @@ class Pipeline:
         record = self.archive.any_record(image, version) if self.archive is not None else None
         if self.archive is None or record is None:
             return False
-        findings = _Findings(record.grid, self.settings.min_confidence)
+        findings = Findings(record.grid, self.settings.min_confidence)
         findings.recall_all(self.archive.answers(image, version))
         return all(window in findings.known for window in windows(record.grid))
 
@@ -72,7 +70,7 @@ class Pipeline:
         with self._timed("documents"):
             return self._documents(work, record.facts, findings, sorted(refined, key=_reading_order))
 
-    def _documents(self, work: Work, facts: RasterFacts, findings: "_Findings", features: list[Feature]) -> Processed:
+    def _documents(self, work: Work, facts: RasterFacts, findings: "Findings", features: list[Feature]) -> Processed:
         inspection = Inspection(
             raster=facts,
             place=place_image(facts, self.transform),
@@ -99,76 +97,6 @@ def _reading_order(feature: Feature) -> tuple[float, float, str, float]:
     return (found.box.min_row, found.box.min_col, found.label.name, -found.confidence)
 
 
-@dataclass(slots=True)
-class _Findings:
-    """What is known of an image's chips; grows while answers arrive."""
-
-    grid: ChipGrid
-    min_confidence: float
-    known: set[Window] = field(default_factory=set)
-    detections: list[ImageDetection] = field(default_factory=list)
-    blank: int = 0
-    sent: int = 0
-    rejected: int = 0
-    refused: dict[Window, ChipRejected] = field(default_factory=dict)
-    model_version: str = ""
-
-    def add(self, answer: ArchivedAnswer) -> None:
-        """Add what is known of a chip.
-
-        Raises:
-            AnswerError: the detector broke its contract.
-        """
-        window = answer.frame.window
-        match answer:
-            case ChipBlank():
-                self.blank += 1
-            case ChipRejected():
-                self.sent += 1
-                self.rejected += 1
-                self.refused[window] = answer
-            case RawAnswer():
-                self._add_detections(answer)
-        self.known.add(window)
-
-    def _add_detections(self, answer: RawAnswer) -> None:
-        detections = parse(answer, min_confidence=self.min_confidence)
-        self.detections.extend(dechip(found, answer.frame, self.grid) for found in detections)
-        self.model_version = max(self.model_version, answer.model_version)
-        self.sent += 1
-
-    def recall_all(self, answers: Iterable[ArchivedAnswer]) -> None:
-        """Add archived answers, the newest first; what is of no use is not known, and will be asked for again.
-
-        Of no use are answers that cannot be read, and refusals when there is nothing else: then the detector was out of
-        order, not the chips.
-        """
-        for answer in answers:
-            if answer.frame.window not in self.known:
-                with suppress(AnswerError):
-                    self.add(answer)
-        if self.sent and self.sent == self.rejected:
-            self.known -= self.refused.keys()
-            self.sent = self.rejected = 0
-            self.refused.clear()
-
-    def check(self) -> None:
-        """Make sure that the detector looked at anything.
-
-        Raises:
-            AnswerError: it refused every chip.
-        """
-        if self.sent and self.sent == self.rejected:
-            first = min(self.refused.items())[1]
-            raise AnswerError(
-                f"the detector refused all {self.sent} chips; the first: {first.code}: {first.message}"
-            )
-
-    @property
-    def counts(self) -> ChipCounts:
-        return ChipCounts(total=count(self.grid), sent=self.sent, blank=self.blank, rejected=self.rejected)
-
-
 class _Visit:
     """One image on its way through the stages; opens the file when, and if, its pixels are needed."""
 
@@ -191,10 +119,10 @@ class _Visit:
 
         return MergedImage(self._work.image, width=facts.width, height=facts.height, read_rgb=read_rgb)
 
-    def find(self) -> tuple[ImageRecord, _Findings]:
+    def find(self) -> tuple[ImageRecord, Findings]:
         """Collect what the archive knows of the chips, and ask the detector about the rest."""
         record = self._record()
-        findings = _Findings(record.grid, self._pipeline.settings.min_confidence)
+        findings = Findings(record.grid, self._pipeline.settings.min_confidence)
         if self._pipeline.archive is not None:
             answers = self._pipeline.archive.answers(self._work.image, self._work.version)
             findings.recall_all(self._kept(answers))
@@ -228,7 +156,7 @@ class _Visit:
             archive.write_record(image, version, record)
         return record
 
-    def _ask(self, missing: Iterable[Window], findings: _Findings) -> None:
+    def _ask(self, missing: Iterable[Window], findings: Findings) -> None:
         """Have the detector look; what it said is archived whatever happens on the way.
 
         An answer that cannot be kept or read ends the asking, not the loop: the calls under way are paid for too.
@@ -261,7 +189,7 @@ class _Visit:
         work, on_part = self._work, self._keeper.part_archived
         return self._pipeline.archive.writer(work.image, work.version, epoch=work.epoch, on_part=on_part)
 
-    def _chips(self, missing: Iterable[Window], findings: _Findings, writer: PartWriter | None) -> Iterator[Chip]:
+    def _chips(self, missing: Iterable[Window], findings: Findings, writer: PartWriter | None) -> Iterator[Chip]:
         """Yield the chips with something to see, one at a time; the blank ones are written down."""
         settings = self._pipeline.settings
         for window, rgb, valid in self._picture.read(missing):
