@@ -10,7 +10,7 @@ import structlog
 
 from batch_job import logs
 from batch_job.backfill.child import Child
-from batch_job.backfill.orders import Orders
+from batch_job.backfill.orders import EndAtOnce, Orders
 from batch_job.errors import BackfillError, TransientError
 from batch_job.settings import JobSettings
 from batch_job.values.work import ShardRange
@@ -47,8 +47,14 @@ def main(arguments: Sequence[str], environment: Mapping[str, str], connect: Open
         child = connect(settings, run_id)
     except BackfillError as error:
         return _not_begun(f"{type(error).__name__}: {error}", error.exit_code, run_id=run_id, shard=name)
-    with _ended_in_order(child.orders):
-        return child.run(name).exit_code
+    except Exception:
+        log.exception("shard.defect", run_id=run_id, shard=name)
+        return os.EX_SOFTWARE
+    try:
+        with _ended_in_order(child.orders):
+            return child.run(name).exit_code
+    except EndAtOnce:  # it came when the line of log was being written
+        return TransientError.exit_code
 
 
 def _which_shard(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str]:

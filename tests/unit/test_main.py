@@ -97,6 +97,16 @@ def test_what_cannot_be_reached_says_by_its_code_whether_to_retry(service, error
     assert job.main([SHARDS], {}, connect) == code
 
 
+def test_a_defect_of_ours_before_the_shard_is_no_matter_of_retries(service, capsys):
+    def connect(_settings, _run_id):
+        raise ZeroDivisionError("oh")
+
+    assert job.main([SHARDS], {}, connect) == 70
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["shard"]) == ("shard.defect", "f-r-000005")
+    assert "ZeroDivisionError: oh" in line["exception"]
+
+
 def test_after_sigterm_the_image_is_handed_back_and_the_code_means_retry(service, capsys):
     service.meanwhile = lambda: os.kill(os.getpid(), signal.SIGTERM)
     assert service.main(SHARDS) == 75
@@ -112,6 +122,14 @@ def test_a_child_that_does_not_hear_sigterm_is_ended_where_it_is(service):
         pytest.fail("it went on")
 
     service.meanwhile = deaf
+    assert service.main(SHARDS) == 75
+
+
+def test_time_that_is_up_at_the_last_moment_means_retry_too(service, monkeypatch):
+    def late(child, _name):
+        child.orders.end_at_once()
+
+    monkeypatch.setattr(Child, "run", late)
     assert service.main(SHARDS) == 75
 
 
