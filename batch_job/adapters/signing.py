@@ -1,5 +1,7 @@
 """Signatures for an OpenSearch domain: AWS Signature Version 4, made anew for every request."""
 
+from urllib.parse import urlsplit
+
 import boto3
 from opensearchpy import Urllib3AWSV4SignerAuth
 
@@ -8,6 +10,14 @@ from batch_job.errors import AccessError, SettingsError
 
 SERVICE = "es"
 """What requests to a domain are signed for; the serverless kind would be ``aoss``."""
+
+DOMAINS = ".amazonaws.com"
+"""How the names of Amazon's own domains end; others take passwords, or nothing."""
+
+
+def auth_for(url: str, *, region: str | None = None) -> Urllib3AWSV4SignerAuth | None:
+    """Give what signs requests to ``url``, or None when it is no domain of Amazon's. Raises as ``domain_auth``."""
+    return domain_auth(region=region) if (urlsplit(url).hostname or "").endswith(DOMAINS) else None
 
 
 def domain_auth(*, region: str | None = None) -> Urllib3AWSV4SignerAuth:

@@ -19,6 +19,7 @@ from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.raster import RasterOpener
 from batch_job.adapters.rekognition import RekognitionDetector, rekognition_client
 from batch_job.adapters.s3 import S3ArchiveStore, S3Clock, S3ObjectStore, S3Reader, s3_client
+from batch_job.adapters.signing import auth_for
 from batch_job.errors import SettingsError
 from batch_job.ledger.reconcile import Reconciler, Redo
 from batch_job.ports import Detector, LabelIndex, ObjectStore, OpenRaster, Progress
@@ -121,7 +122,8 @@ def index_door(settings: PipelineSettings, endpoints: Endpoints, buckets: Bucket
     """
     if endpoints.index_url is None or endpoints.archive_uri is None:
         raise SettingsError("--to index needs --index URL and --archive s3://BUCKET/PREFIX (or --local)")
-    client, names = open_client(endpoints.index_url), IndexNames(endpoints.index_prefix)
+    auth = auth_for(endpoints.index_url, region=endpoints.region)
+    client, names = open_client(endpoints.index_url, http_auth=auth), IndexNames(endpoints.index_prefix)
     create_indices(client, names)
     archive = Archive(archive_store(endpoints.archive_uri, buckets))
     reconciler = Reconciler(

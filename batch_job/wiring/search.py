@@ -2,6 +2,7 @@
 
 from batch_job.adapters.opensearch import open_client
 from batch_job.adapters.opensearch_search import OpenSearchSearch
+from batch_job.adapters.signing import auth_for
 from batch_job.errors import SettingsError
 from batch_job.search.mappings import IndexNames
 from batch_job.wiring.endpoints import Endpoints
@@ -15,4 +16,5 @@ def open_search(endpoints: Endpoints) -> OpenSearchSearch:
     """
     if endpoints.index_url is None:
         raise SettingsError("say where the index is: --index URL (or BACKFILL_INDEX_URL), or --local")
-    return OpenSearchSearch(open_client(endpoints.index_url), IndexNames(endpoints.index_prefix))
+    auth = auth_for(endpoints.index_url, region=endpoints.region)
+    return OpenSearchSearch(open_client(endpoints.index_url, http_auth=auth), IndexNames(endpoints.index_prefix))

@@ -7,7 +7,7 @@ from botocore.credentials import Credentials
 
 from batch_job.adapters.dashboards import import_objects
 from batch_job.adapters.opensearch import open_client
-from batch_job.adapters.signing import domain_auth
+from batch_job.adapters.signing import auth_for, domain_auth
 from batch_job.errors import AccessError, SettingsError
 from batch_job.search.dashboards.saved_objects import Bundle
 from tests.fake_domain import FakeDomain
@@ -82,3 +82,19 @@ def test_without_a_region_it_stops(credentials):
 def test_the_region_is_found_as_boto3_finds_it(credentials, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     assert domain_auth().signer.region == REGION
+
+
+@pytest.mark.parametrize(
+    ("url", "signed"),
+    [
+        ("https://search-x.eu-west-1.es.amazonaws.com", True),
+        ("https://vpc-x.eu-west-1.es.amazonaws.com:443/", True),
+        ("http://127.0.0.1:9200", False),
+        ("https://search.example.com", False),
+        ("https://amazonaws.com.example.com", False),
+    ],
+)
+def test_requests_to_amazons_domains_alone_are_signed(monkeypatch, url, signed):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    assert (auth_for(url, region="eu-west-1") is not None) == signed
