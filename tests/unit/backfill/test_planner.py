@@ -133,6 +133,7 @@ def test_the_same_message_again_submits_nothing():
     for _ in range(3):
         work_off(world, delivered)
     assert len(world.jobs.jobs) == 1
+    assert world.jobs.cancelled == {}
     assert len(world.sent()) == 3
 
 
