@@ -13,9 +13,11 @@ from batch_job.values.image import ImageRef
 BLOCK_BYTES = 64 * 1024
 """What is kept together: so little that reading here and there brings not much that nobody asked for."""
 FIRST_BLOCKS_AHEAD = 8
-"""Once the file is read in order: 512 KB take about as long as the wait for a GET's first byte."""
+"""At the file's start, and once it is read in order: 512 KB take about as long as the wait for a GET's first byte."""
 MAX_BLOCKS_AT_ONCE = 128
 """8 MB a GET while the file is read on in order, as strips and plain JPEG are."""
+SMALL_BYTES = BLOCK_BYTES * MAX_BLOCKS_AT_ONCE
+"""An object of so many is kept whole anyway: of photographs one GET more than the first, seldom two."""
 MAX_BLOCKS_KEPT = 512
 """32 MB for each open image, least recently used first out."""
 
@@ -89,7 +91,7 @@ class RangedObject:
         self._reader, self._image, self._etag = reader, image, etag
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._size: int | None = None
-        self._after_last, self._ahead = -1, 0
+        self._after_last = self._ahead = 0
 
     @property
     def size(self) -> int:
@@ -130,6 +132,8 @@ class RangedObject:
         in_order = index == self._after_last
         self._ahead = min(max(2 * self._ahead, FIRST_BLOCKS_AHEAD), MAX_BLOCKS_AT_ONCE) if in_order else 0
         n_blocks = max(min(last - index + 1, MAX_BLOCKS_AT_ONCE), self._ahead)
+        if self._size is not None and self._size <= SMALL_BYTES:
+            n_blocks = MAX_BLOCKS_AT_ONCE  # all that is left
         start, length = index * BLOCK_BYTES, n_blocks * BLOCK_BYTES
         portion = self._reader.read_range(self._image, etag=self._etag, start=start, length=length)
         self.requests += 1

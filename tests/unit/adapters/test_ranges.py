@@ -11,6 +11,7 @@ from batch_job.adapters.ranges import (
     FIRST_BLOCKS_AHEAD,
     MAX_BLOCKS_AT_ONCE,
     MAX_BLOCKS_KEPT,
+    SMALL_BYTES,
     LocalFiles,
     ObjectsInMemory,
     Portion,
@@ -20,7 +21,9 @@ from batch_job.errors import ChangedError, UnavailableError, UnreadableImageErro
 from batch_job.values.image import LOCAL_FILES, ImageRef
 
 IMAGE = ImageRef("b", "k")
-BODY = bytes(range(256)) * (3 * BLOCK_BYTES // 256) + b"end"
+BODY = bytes(range(256)) * (20 * BLOCK_BYTES // 256) + b"end"
+BEYOND = (FIRST_BLOCKS_AHEAD + 1) * BLOCK_BYTES
+"""What the first request does not bring."""
 
 
 @dataclass
@@ -76,7 +79,7 @@ def test_without_a_version_the_first_read_settles_it():
     watched = Watched(BODY)
     opened = RangedObject(watched, IMAGE, etag=None)
     opened.read(0, 1)
-    opened.read(2 * BLOCK_BYTES, 1)
+    opened.read(BEYOND, 1)
     assert [etag for etag, *_ in watched.calls] == [None, "v1"]
 
 
@@ -85,7 +88,7 @@ def test_no_byte_is_asked_for_twice_while_it_is_kept():
     opened = RangedObject(watched, IMAGE, etag=None)
     for _ in range(3):
         opened.read(100, 50)
-        opened.read(BLOCK_BYTES - 1, 2)
+        opened.read(BEYOND - 1, 2)
     assert opened.requests == len(watched.calls) == 2
 
 
@@ -95,16 +98,26 @@ def test_reading_in_order_asks_for_more_at_once():
     for index in range(400):
         opened.read(index * BLOCK_BYTES, BLOCK_BYTES)
     blocks = [length // BLOCK_BYTES for *_, length in watched.calls]
-    assert blocks == [1, FIRST_BLOCKS_AHEAD, 16, 32, 64, MAX_BLOCKS_AT_ONCE, MAX_BLOCKS_AT_ONCE, MAX_BLOCKS_AT_ONCE]
+    assert blocks == [FIRST_BLOCKS_AHEAD, 16, 32, 64, MAX_BLOCKS_AT_ONCE, MAX_BLOCKS_AT_ONCE, MAX_BLOCKS_AT_ONCE]
 
 
 def test_reading_here_and_there_asks_for_what_is_wanted_at_once_and_no_more():
     watched = Watched(bytes(400 * BLOCK_BYTES))
     opened = RangedObject(watched, IMAGE, etag=None)
-    for index, n_blocks in ((0, 1), (300, 12), (100, 1), (200, 7)):
+    for index, n_blocks in ((399, 1), (300, 12), (100, 1), (200, 7)):
         opened.read(index * BLOCK_BYTES, n_blocks * BLOCK_BYTES)
     blocks = [(start // BLOCK_BYTES, length // BLOCK_BYTES) for _, start, length in watched.calls]
-    assert blocks == [(0, 1), (300, 12), (100, 1), (200, 7)]
+    assert blocks == [(0, FIRST_BLOCKS_AHEAD), (399, 1), (300, 12), (100, 1), (200, 7)]
+
+
+def test_a_small_object_is_read_in_few_requests_in_whatever_order():
+    watched = Watched(bytes(range(256)) * (SMALL_BYTES // 256))
+    opened = RangedObject(watched, IMAGE, etag=None)
+    for start in (0, SMALL_BYTES - 10, 50 * BLOCK_BYTES, 20 * BLOCK_BYTES, BEYOND, 70 * BLOCK_BYTES):
+        assert opened.read(start, 4) == watched.body[start : start + 4]
+    assert opened.requests <= 5
+    opened.read(0, SMALL_BYTES)
+    assert opened.requests <= 6
 
 
 def test_more_than_may_be_kept_is_read_too_but_never_in_one_request():
@@ -127,7 +140,7 @@ def test_after_an_error_nothing_is_asked_for_and_the_error_is_kept():
     watched.fails = ChangedError("other version")
     for _ in range(2):
         with pytest.raises(ChangedError):
-            opened.read(BLOCK_BYTES, 10)
+            opened.read(BEYOND, 10)
     assert opened.error is watched.fails
     assert len(watched.calls) == 2
 

@@ -22,8 +22,15 @@ from rasterio.io import MemoryFile
 from rasterio.rpc import RPC
 from rasterio.windows import Window as GdalWindow
 
-from batch_job.adapters import raster, raster_header, raster_parts
-from batch_job.adapters.ranges import BLOCK_BYTES, LocalFiles, ObjectsInMemory, Portion, RangedObject
+from batch_job.adapters import ranges, raster, raster_header, raster_parts
+from batch_job.adapters.ranges import (
+    BLOCK_BYTES,
+    FIRST_BLOCKS_AHEAD,
+    LocalFiles,
+    ObjectsInMemory,
+    Portion,
+    RangedObject,
+)
 from batch_job.adapters.raster import RasterOpener
 from batch_job.errors import (
     AccessError,
@@ -879,8 +886,11 @@ LARGE = {
 @pytest.mark.parametrize("error", [ChangedError("412"), AccessError("403"), UnavailableError("503")], ids=repr)
 @pytest.mark.parametrize("after", [0, 1, 2])
 @pytest.mark.parametrize("form", LARGE)
-def test_what_fails_below_gdal_is_raised_as_it_is(form: str, after: int, error: BackfillError):
-    assert len(LARGE[form]) > 3 * BLOCK_BYTES
+def test_what_fails_below_gdal_is_raised_as_it_is(
+    form: str, after: int, error: BackfillError, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ranges, "SMALL_BYTES", 0)
+    assert len(LARGE[form]) > 3 * FIRST_BLOCKS_AHEAD * BLOCK_BYTES
     opener = RasterOpener(Failing(LARGE[form], error, after=after))
     with pytest.raises(type(error)) as raised, opener(IMAGE, etag=None) as source:
         whole(source)
