@@ -86,15 +86,16 @@ def test_after_a_kill_the_next_run_finishes_with_nothing_missing_nothing_double_
     assert 0 <= bought_twice <= PART_ANSWERS + IN_FLIGHT
 
 
-def test_after_ctrl_c_the_claim_is_free_at_once_and_no_answer_is_lost(world, large, slow_rekognition):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda one: one.name)
+def test_after_a_signal_the_claim_is_free_at_once_and_no_answer_is_lost(world, large, slow_rekognition, number):
     world.put("large.tif", large)
     detector = f"rekognition@{slow_rekognition}"
     process = start(*world.arguments(*MANY_CHIPS, detector=detector))
     wait_for(lambda: answered(slow_rekognition) >= 20)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     done = ended(process)
-    assert done.exit_code == 130
-    assert "interrupted" in done.stderr
+    assert done.exit_code == 128 + number
+    assert ("interrupted" if number == signal.SIGINT else f"ended by {number.name}") in done.stderr
     assert "Traceback" not in done.stderr
     assert done.calls > 0
     again = world.run(*MANY_CHIPS, detector=detector)

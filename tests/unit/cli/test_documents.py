@@ -59,8 +59,9 @@ def test_every_module_to_be_run_exists(path):
 @pytest.mark.parametrize("words", COMMANDS)
 def test_every_command_line_has_the_options_that_it_needs(words):
     name, *arguments = words
-    command = commands.get_command(click.Context(commands), name)
-    given, _, _ = command.make_parser(click.Context(command)).parse_args(arguments)
+    whole = click.Context(commands, **commands.context_settings)
+    command = commands.get_command(whole, name)
+    given, _, _ = command.make_parser(click.Context(command, parent=whole)).parse_args(arguments)
     if name != "run":
         assert given.keys() & {"index_url", "local", "geojson"}
     elif given["to"] == "index":
