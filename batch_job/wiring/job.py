@@ -11,7 +11,7 @@ from batch_job.adapters.opensearch import open_client
 from batch_job.adapters.opensearch_labels import OpenSearchLabelIndex
 from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.s3_runs import S3RunStore
-from batch_job.adapters.signing import domain_auth
+from batch_job.adapters.signing import auth_for
 from batch_job.backfill.child import Child
 from batch_job.backfill.orders import ObedientStages, Orders
 from batch_job.backfill.shards import RunFolder
@@ -58,7 +58,7 @@ def open_child(settings: JobSettings, run_id: str) -> Child:
 
 
 def _reconciler(settings: JobSettings, endpoints: Endpoints, buckets: Buckets, stages: ObedientStages) -> Reconciler:
-    auth = domain_auth(region=endpoints.region) if settings.index_url.startswith("https://") else None
+    auth = auth_for(settings.index_url, region=endpoints.region)
     client, names = open_client(settings.index_url, http_auth=auth), IndexNames(settings.index_prefix)
     return Reconciler(
         store=buckets.store,
