@@ -48,7 +48,7 @@ class FolderArchiveStore:
                     file.flush()
                     os.fsync(file.fileno())
                 part.replace(path)
-            except OSError:
+            except BaseException:  # Ctrl-C too
                 with suppress(OSError):
                     part.unlink()
                 raise
@@ -63,7 +63,7 @@ class FolderArchiveStore:
     def forget(self) -> bool:
         """Delete what was read or written through this object, and the folders that are empty then.
 
-        What other runs left stays.
+        What other runs left stays, but for what they were killed over while they wrote it.
 
         Returns:
             Whether the root is gone.
@@ -71,6 +71,8 @@ class FolderArchiveStore:
         with self._translated():
             for key in self._used:
                 (self.root / key).unlink(missing_ok=True)
+            for part in [*self.root.rglob("*" + PART)]:
+                part.unlink(missing_ok=True)
             folders = sorted((path for path in self.root.rglob("*") if path.is_dir()), reverse=True)
         for folder in (*folders, self.root):
             with suppress(OSError):  # not empty, or never made

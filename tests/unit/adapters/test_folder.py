@@ -72,3 +72,22 @@ def test_only_what_this_run_saw_is_forgotten(store):
     assert not (store.root / "answers/mine").exists()
     assert store.get("answers/other/a") is not None
     assert store.forget()
+
+
+def test_nothing_stays_of_a_write_that_was_interrupted(tmp_path, monkeypatch):
+    store = FolderArchiveStore(tmp_path / "answers")
+
+    def interrupted(_descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("batch_job.adapters.folder.os.fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.put("a/b", b"x")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_what_a_killed_run_was_writing_is_forgotten_with_the_rest(tmp_path):
+    store = FolderArchiveStore(tmp_path / "answers")
+    store.put("a/b", b"x")
+    (tmp_path / "answers" / "a" / "c.part").write_bytes(b"half")
+    assert store.forget()
