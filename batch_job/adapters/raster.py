@@ -32,6 +32,7 @@ from batch_job.adapters.raster_parts import (
     sample_of,
     sampled_sizes,
 )
+from batch_job.adapters.signals import signals_held
 from batch_job.errors import BackfillError, TooLargeError, UnreadableImageError
 from batch_job.ports import OpenRaster, RasterSource
 from batch_job.values.image import LOCAL_FILES, ImageRef
@@ -207,7 +208,8 @@ class GdalRaster:
 def _as_ours(image: ImageRef, file: RangedObject) -> Iterator[None]:
     """Raise our error for GDAL's; what went wrong below GDAL comes first, and also when GDAL saw nothing of it."""
     try:
-        yield
+        with signals_held():
+            yield
     except BackfillError:
         raise
     # GDAL may open a file and complain of it (broken EXIF, GeoTIFF keys): rasterio lets that through as it is
