@@ -102,7 +102,7 @@ def test_calls_a_second_are_a_number_above_zero(wrong):
 
 PLANNER = {
     "bucket": "imagery",
-    "runs_uri": "s3://work/a/b",
+    "runs_uri": "s3://runs/a/b",
     "index_url": "https://search.example",
     "plan_queue_url": "https://sqs.example/1/plan",
     "job_queue": "backfill",

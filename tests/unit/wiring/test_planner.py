@@ -5,7 +5,7 @@ from batch_job.wiring.planner import rules_of
 
 SETTINGS = {
     "bucket": "imagery",
-    "runs_uri": "s3://work/a/b",
+    "runs_uri": "s3://runs/a/b",
     "index_url": "https://search.example",
     "plan_queue_url": "https://sqs.example/1/plan",
     "job_queue": "backfill",
