@@ -49,5 +49,6 @@ bench-setup: setup   ## environments of their own for the peers that benchmarks 
 bench: setup   ## run all benchmarks
 	@$(BIN)/python -m benchmarks.pipeline
 
-clean: demo-stop   ## remove what the other targets made, .venv included
+clean:   ## remove what the other targets made, .venv included
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m local.demo --stop
 	rm -rf .venv .bench .local demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
