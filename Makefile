@@ -39,9 +39,7 @@ soak: setup   ## what takes too long for every run: many schedules of the ledger
 
 lock: setup   ## resolve the dependencies anew; names no registry
 	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
-	    --extra cli --extra local --extra dev pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
-	    --extra infra pyproject.toml -o requirements-infra.lock
+	    --extra cli --extra local --extra dev --extra infra pyproject.toml -o requirements.lock
 
 bench-setup: setup   ## environments of their own for the peers that benchmarks compare with
 	@$(BIN)/python -m benchmarks.set_up

@@ -15,10 +15,10 @@ from batch_job.cli.display import Share, watched
 from batch_job.cli.options import check_local, flag
 from batch_job.cli.sources import S3_SCHEME, split_s3
 from batch_job.errors import SettingsError
-from batch_job.ledger.visits import Redo
 from batch_job.settings import PREFIX, PipelineSettings
 from batch_job.spend.prices import is_paid
 from batch_job.tally import Tally
+from batch_job.values.work import Redo
 from batch_job.wiring.endpoints import Endpoints
 from batch_job.wiring.run import Run, new_run_id
 

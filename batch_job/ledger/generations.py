@@ -7,11 +7,11 @@ labels of epochs below the ledger's, ``live`` apart, are dead for ever: anybody 
 from dataclasses import replace
 
 from batch_job.errors import ErrorCode
-from batch_job.ledger.visits import Failure, Found, Redo, Worker
+from batch_job.ledger.visits import Failure, Found, Worker
 from batch_job.values.documents import ImageDocument
 from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.ledger import LabelSet, Lease, LedgerEntry, State, SupersededSet
-from batch_job.values.work import SkipReason
+from batch_job.values.work import Redo, SkipReason
 
 LABEL_DEADLINE_MS = 60 * 60 * 1000
 """No request that writes labels is signed later than this after their declaration."""

@@ -10,14 +10,12 @@ from batch_job.ledger import generations
 from batch_job.ledger.indexing import Indexing
 from batch_job.ledger.lease import Hold
 from batch_job.ledger.looking import look
-from batch_job.ledger.visits import Failure, Found, LedgerSettings, Redo, Worker
+from batch_job.ledger.visits import Failure, Found, LedgerSettings, Worker
 from batch_job.ledger.writes import LedgerWriter
 from batch_job.ports import Clock, LabelIndex, Ledger, ObjectStore, Processing
 from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.ledger import LedgerEntry, Seen, State, StoredEntry
-from batch_job.values.work import Failed, Outcome, Removed, Skipped, SkipReason
-
-__all__ = ["Reconciler", "Redo"]
+from batch_job.values.work import Failed, Outcome, Redo, Removed, Skipped, SkipReason
 
 MAX_ROUNDS = 5
 """An object that changes faster than it can be processed goes back to its queue after so many tries."""

@@ -1,21 +1,13 @@
 """What the rules of a visit are about: who visits, under which settings, and what was found. Pure."""
 
 from dataclasses import dataclass
-from enum import StrEnum, auto
 from typing import Protocol, Self
 
 from batch_job.errors import ErrorCode
 from batch_job.values.documents import ImageDocument, TimeSource
 from batch_job.values.image import ImageRef, ImageVersion, SideFile
 from batch_job.values.objects import ObjectFacts
-
-
-class Redo(StrEnum):
-    """What is done again although neither object nor index settings changed."""
-
-    NOTHING = auto()
-    DETECTION = auto()
-    """What was detected under other settings, which may have to be paid for again, and what failed."""
+from batch_job.values.work import Redo
 
 
 class LedgerSettings(Protocol):

@@ -3,9 +3,12 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum, auto
 from typing import Self
 
 import orjson
+
+from batch_job.values.work import Redo
 
 LATEST_MS = 253_402_300_800_000
 """The year 10000, which names of runs cannot hold."""
@@ -27,6 +30,27 @@ class DataFile:
         return hashlib.sha256(self.key.encode()).hexdigest()[:12]
 
 
+class Scope(StrEnum):
+    """How much of the bucket a listing covers."""
+
+    BUCKET = auto()
+    """All of it: the run supersedes an older one, and what the listing misses is looked for in the bucket."""
+    PART = auto()
+    """Some keys: the run stands beside the bucket's active one, and says nothing of other keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What somebody asked for who did not wait for the night."""
+
+    scope: Scope
+    redo: Redo = Redo.NOTHING
+
+
+NIGHTLY = Request(scope=Scope.BUCKET)
+"""What S3's own inventories ask for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """``manifest.json``: which files make up one inventory of one bucket, and what their columns are."""
@@ -41,6 +65,8 @@ class Manifest:
     """In the order of the manifest; none, if the inventory found nothing."""
     md5: str
     """Of ``manifest.json``, hex."""
+    request: Request = NIGHTLY
+    """In our own listings' manifests; S3's have none."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.created_ms < LATEST_MS:
@@ -61,7 +87,9 @@ class Manifest:
         """Decode what ``to_json`` wrote."""
         facts = orjson.loads(body)
         columns, files = tuple(facts.pop("columns")), tuple(DataFile(**file) for file in facts.pop("files"))
-        return cls(**facts, columns=columns, files=files)
+        request = facts.pop("request")
+        request = Request(scope=Scope(request["scope"]), redo=Redo(request["redo"]))
+        return cls(**facts, columns=columns, files=files, request=request)
 
     def file(self, file_id: str) -> DataFile | None:
         """Find a data file by its id."""

@@ -34,6 +34,14 @@ class Processed:
     """Ordinals 0 to n - 1 of ``Work.epoch``."""
 
 
+class Redo(StrEnum):
+    """What is done again although neither object nor index settings changed."""
+
+    NOTHING = auto()
+    DETECTION = auto()
+    """What was detected under other settings, which may have to be paid for again, and what failed."""
+
+
 class SkipReason(StrEnum):
     """Why nothing was done."""
 

@@ -21,7 +21,7 @@ from batch_job.adapters.rekognition import RekognitionDetector, rekognition_clie
 from batch_job.adapters.s3 import S3ArchiveStore, S3Clock, S3ObjectStore, S3Reader, s3_client
 from batch_job.adapters.signing import auth_for
 from batch_job.errors import SettingsError
-from batch_job.ledger.reconcile import Reconciler, Redo
+from batch_job.ledger.reconcile import Reconciler
 from batch_job.ports import Detector, LabelIndex, ObjectStore, OpenRaster, Progress
 from batch_job.process import Pipeline
 from batch_job.search.mappings import IndexNames
@@ -31,6 +31,7 @@ from batch_job.spend.cap import CappedDetector
 from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef
 from batch_job.values.ledger import LabelSet
+from batch_job.values.work import Redo
 from batch_job.wiring.endpoints import Endpoints
 
 

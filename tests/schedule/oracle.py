@@ -5,11 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from batch_job.errors import BackfillError, ErrorCode
 from batch_job.ledger.generations import is_dead
-from batch_job.ledger.visits import Redo
 from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef, ImageVersion, SideFile, side_keys
 from batch_job.values.ledger import LabelSet, LedgerEntry, State
-from batch_job.values.work import Failed, Indexed, Outcome, Removed, Skipped, Work
+from batch_job.values.work import Failed, Indexed, Outcome, Redo, Removed, Skipped, Work
 from tests.schedule.objects import PART, chips_of, folder, header_name, label_names
 from tests.schedule.world import BUCKET, HOUR_MS, SECOND_MS, World
 

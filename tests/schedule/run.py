@@ -8,9 +8,9 @@ from itertools import count
 from batch_job.errors import BackfillError, TransientError
 from batch_job.ledger.looking import images_about
 from batch_job.ledger.nightly import Unfinished, forget_dead_labels, nightly
-from batch_job.ledger.reconcile import Reconciler, Redo
+from batch_job.ledger.reconcile import Reconciler
 from batch_job.values.image import ImageRef, is_image_key
-from batch_job.values.work import Outcome, Skipped
+from batch_job.values.work import Outcome, Redo, Skipped
 from tests.schedule.doors import StepArchive, StepLabels, StepLedger, StepStore
 from tests.schedule.oracle import Oracle
 from tests.schedule.scene import ScheduleProcessing

@@ -29,6 +29,10 @@ def test_every_field_survives_the_environment(monkeypatch):
         budget_table="stack-budget.1",
         backfill_calls_per_s=47.5,
         live_calls_per_s=0.25,
+        include_labels=("Boat", "Car"),
+        exclude_labels=("Toy",),
+        requester_pays=True,
+        stack="Harbour-2",
         log_level="debug",
     )
     assert loaded(monkeypatch, settings) == settings

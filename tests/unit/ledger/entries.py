@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from batch_job.ledger.visits import Found, Redo, Worker
+from batch_job.ledger.visits import Found, Worker
 from batch_job.values.documents import ImageDocument, TimeSource
 from batch_job.values.image import ImageRef, ImageVersion, SideFile
 from batch_job.values.ledger import LabelSet, Lease, LedgerEntry, State
 from batch_job.values.objects import ObjectFacts
+from batch_job.values.work import Redo
 
 IMAGE = ImageRef(bucket="imagery", key="o/a.tif")
 TIME = "2026-01-01T00:00:00Z"

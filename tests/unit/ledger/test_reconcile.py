@@ -20,12 +20,11 @@ from batch_job.errors import (
 )
 from batch_job.ledger.generations import FORGET_AFTER_MS, LABEL_DEADLINE_MS
 from batch_job.ledger.nightly import nightly
-from batch_job.ledger.reconcile import Redo
 from batch_job.ledger.writes import LedgerWriter
 from batch_job.ports import Keeper
 from batch_job.values.image import ImageRef
 from batch_job.values.ledger import LabelSet, Lease, LedgerEntry, State, SupersededSet
-from batch_job.values.work import Failed, Indexed, Removed, Skipped, SkipReason, Work
+from batch_job.values.work import Failed, Indexed, Redo, Removed, Skipped, SkipReason, Work
 from tests.unit.ledger.entries import IMAGE, Settings
 from tests.unit.ledger.fakes import World, nothing
 

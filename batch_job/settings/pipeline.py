@@ -1,4 +1,4 @@
-"""What a worker reads. Every field ``name`` is the variable ``BACKFILL_NAME``; all problems are named at once."""
+"""What the pipeline reads, behind every door."""
 
 import hashlib
 import importlib
@@ -80,12 +80,20 @@ class PipelineSettings(BaseSettings):
         le=100_000,
         description="The same for live events; reserved: the backfill cannot take them.",
     )
+    include_labels: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Only these labels are indexed, and those below them, comma-separated; empty: all."
+    )
+    exclude_labels: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="These labels are not indexed, comma-separated; what is below them is."
+    )
+    requester_pays: bool = Field(default=False, description="Pay for requests to a bucket whose owner does not.")
+    stack: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9-]{0,127})?$", description="Names this deployment.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Log from here up.")
 
-    @field_validator("before_detection", "after_merging", mode="before")
+    @field_validator("before_detection", "after_merging", "include_labels", "exclude_labels", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return split(value)
 
     @field_validator("before_detection", "after_merging")
     @classmethod
@@ -147,47 +155,9 @@ class PipelineSettings(BaseSettings):
         return _fingerprint(version=INDEX_VERSION, after_merging=self.after_merging)
 
 
-class PlannerSettings(PipelineSettings):
-    """What the planner reads beside: whose inventories, which keys, and where everything is."""
-
-    bucket: str = Field(min_length=3, max_length=63, description="The bucket with the imagery.")
-    include_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Only keys that start with one of these, comma-separated; empty: all."
-    )
-    exclude_prefixes: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="No key that starts with one of these, comma-separated."
-    )
-    include_suffixes: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Only keys that end with one of these, in any case, comma-separated; empty: images'."
-    )
-    exclude_suffixes: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="No key that ends with one of these, in any case, comma-separated."
-    )
-    runs_uri: str = Field(pattern=r"^s3://[^/]+(/.*)?$", description="`s3://BUCKET/PREFIX` where runs are kept.")
-    index_url: str = Field(pattern=r"^https?://\S+$", description="The index, which is the ledger.")
-    index_prefix: str = Field(default="imagery", description="Beginning of the two indices' names.")
-    plan_queue_url: str = Field(pattern=r"^https?://\S+$", description="The queue of the planner's own messages.")
-    job_queue: str = Field(min_length=1, description="Name or ARN of the Batch queue of the backfill.")
-    job_definition: str = Field(min_length=1, description="Name or ARN of the Batch job definition of the backfill.")
-
-    @field_validator("include_prefixes", "exclude_prefixes", "include_suffixes", "exclude_suffixes", mode="before")
-    @classmethod
-    def _split_keys(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("include_suffixes", "exclude_suffixes")
-    @classmethod
-    def _lower(cls, suffixes: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(suffix.lower() for suffix in suffixes)
-
-
-class JobSettings(PipelineSettings):
-    """What a Batch child reads beside: where everything is."""
-
-    runs_uri: str = Field(pattern=r"^s3://[^/]+(/.*)?$", description="`s3://BUCKET/PREFIX` where runs are kept.")
-    archive_uri: str = Field(pattern=r"^s3://[^/]+(/.*)?$", description="`s3://BUCKET/PREFIX` of the paid answers.")
-    index_url: str = Field(pattern=r"^https?://\S+$", description="The index, which is the ledger.")
-    index_prefix: str = Field(default="imagery", description="Beginning of the two indices' names.")
+def split(value: object) -> object:
+    """Take a text with commas for a tuple of texts; anything else is left to pydantic."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 def find_callable(name: str) -> Any:
