@@ -1,75 +1,74 @@
-"""``python -m batch_job SHARDS``: what a Batch job runs; one shard, then an exit code (``docs/failures.md``)."""
+"""``python -m batch_job TASK WHAT``: what a Batch job runs; one task, then an exit code (``docs/failures.md``)."""
 
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import structlog
 
 from batch_job import logs
-from batch_job.backfill.child import Child
 from batch_job.backfill.orders import EndAtOnce, Orders
 from batch_job.errors import BackfillError, TransientError
-from batch_job.settings import JobSettings
-from batch_job.values.work import ShardRange
-from batch_job.wiring.job import open_child
+from batch_job.wiring.tasks import TASKS, OpenTask, Task, WrongUsageError
 
-CHILD_INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
-"""Set in children of array jobs alone: AWS Batch user guide, "Job environment variables"."""
 PATIENCE_S = 15
 """Of the 30 s from SIGTERM to SIGKILL (AWS Batch user guide, "Job timeouts"); the rest is for releasing the image."""
 WRONG_USAGE = 2
 
 log = structlog.get_logger()
 
-OpenChild = Callable[[JobSettings, str], Child]
 
-
-def main(arguments: Sequence[str], environment: Mapping[str, str], connect: OpenChild = open_child) -> int:
-    """Work through one shard; gives the exit code.
+def main(arguments: Sequence[str], environment: Mapping[str, str], tasks: Mapping[str, OpenTask] = TASKS) -> int:
+    """Do one task; gives the exit code.
 
     Args:
-        arguments: One: the job's shards, as ``ShardRange.to_text`` gives them.
-        environment: Holds the child's number.
-        connect: Gives a child of a run.
+        arguments: The task's name, and what it is asked for.
+        environment: Holds the number of a child of an array.
+        tasks: By name.
     """
     logs.configure()
     signal.signal(signal.SIGTERM, _leave)
+    with structlog.contextvars.bound_contextvars(**_named(arguments)):
+        try:
+            task = _opened(arguments, environment, tasks)
+        except WrongUsageError as error:
+            return _not_begun(f"python -m batch_job {error}", WRONG_USAGE)
+        except BackfillError as error:
+            return _not_begun(f"{type(error).__name__}: {error}", error.exit_code)
+        except Exception:
+            log.exception("job.defect", exit_code=os.EX_SOFTWARE)
+            return os.EX_SOFTWARE
     try:
-        run_id, name = _which_shard(arguments, environment)
-    except ValueError as error:
-        return _not_begun(f"python -m batch_job RUN/PLAN/FIRST/COUNT: {error}", WRONG_USAGE)
-    try:
-        settings = JobSettings.load()
-        logs.configure(settings.log_level)
-        child = connect(settings, run_id)
-    except BackfillError as error:
-        return _not_begun(f"{type(error).__name__}: {error}", error.exit_code, run_id=run_id, shard=name)
-    except Exception:
-        log.exception("shard.defect", run_id=run_id, shard=name)
-        return os.EX_SOFTWARE
-    try:
-        with _ended_in_order(child.orders):
-            return child.run(name).exit_code
+        with _ended_in_order(task.orders):
+            return task.run()
     except EndAtOnce:  # it came when the line of log was being written
         return TransientError.exit_code
 
 
-def _which_shard(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str]:
-    """Give the run and the name of the shard.
+def _named(arguments: Sequence[str]) -> Mapping[str, str]:
+    """Name the job in its log until the task does."""
+    return dict(zip(("task", "what"), arguments, strict=False))
+
+
+def _opened(arguments: Sequence[str], environment: Mapping[str, str], tasks: Mapping[str, OpenTask]) -> Task:
+    """Connect the task that is asked for.
 
     Raises:
-        ValueError: there is none.
+        WrongUsageError: there is none such.
     """
-    [text] = arguments
-    shards = ShardRange.from_text(text)
-    return shards.run_id, shards.name(int(environment.get(CHILD_INDEX, "0")))
+    usage = f"TASK WHAT, where TASK is one of {', '.join(tasks)}"
+    if len(arguments) != len(("TASK", "WHAT")):
+        raise WrongUsageError(f"{usage}: {len(arguments)} arguments")
+    name, what = arguments
+    if name not in tasks:
+        raise WrongUsageError(f"{usage}: {name!r}")
+    return tasks[name](what, environment)
 
 
-def _not_begun(error: str, exit_code: int, *, run_id: str | None = None, shard: str | None = None) -> int:
-    log.error("shard.not_begun", run_id=run_id, shard=shard, error=error, exit_code=exit_code)
+def _not_begun(error: str, exit_code: int) -> int:
+    log.error("job.not_begun", error=error, exit_code=exit_code)
     return exit_code
 
 
@@ -80,7 +79,7 @@ def _leave(_number: int, _frame: object) -> None:
 
 @contextmanager
 def _ended_in_order(orders: Orders) -> Iterator[None]:
-    """Have SIGTERM end the child: politely at first, and at once when it does not listen."""
+    """Have SIGTERM end the task: politely at first, and at once when it does not listen."""
 
     def end(_number: int, _frame: object) -> None:
         if not orders.ending:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from batch_job.backfill.inventory import parse_manifest, read_rows
+from batch_job.backfill.jobs import JobTask, job_parameters
 from batch_job.backfill.known import Known
 from batch_job.backfill.messages import CHECKSUM, Delivered, PlanFile
 from batch_job.backfill.plan import PlanCounts, Rules, portions, ranges
@@ -19,8 +20,6 @@ from batch_job.values.inventory import DataFile, InventoryRow, Manifest, Unreada
 from batch_job.values.work import Shard, ShardRange
 
 MANIFEST = "manifest.json"
-SHARDS = "shards"
-"""The job's parameter; ``ShardRange.from_text`` reads it."""
 MAX_ROWS_TOLD = 5
 """Unreadable rows of a file that are logged one by one; the others are counted."""
 
@@ -181,7 +180,10 @@ class Planner:
         return plan
 
     def _submit(self, shards: ShardRange) -> str:
-        name, parameters = f"{shards.run_id}-{shards.plan}-{shards.first}", {SHARDS: shards.to_text()}
+        name, parameters = (
+            f"{shards.run_id}-{shards.plan}-{shards.first}",
+            job_parameters(JobTask.SHARDS, shards.to_text()),
+        )
         if shards.count == 1:
             return self.jobs.submit(name, parameters)
         return self.jobs.submit_array(name, parameters, size=shards.count)

@@ -53,7 +53,7 @@ class Child:
         }
         places = JobSettings.load(**(usual | settings))
         return subprocess.Popen(
-            [sys.executable, "-m", "batch_job", SHARDS.to_text()],
+            [sys.executable, "-m", "batch_job", "shards", SHARDS.to_text()],
             env=environment({"AWS_ENDPOINT_URL": world.s3_endpoint, **places.to_env()}),
             text=True,
             stdout=subprocess.PIPE,

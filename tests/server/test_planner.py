@@ -9,7 +9,8 @@ from opensearchpy import OpenSearch
 from batch_job.adapters.memory_runs import MemoryJobQueue
 from batch_job.adapters.opensearch import refresh
 from batch_job.adapters.opensearch_ledger import OpenSearchLedger
-from batch_job.backfill.planner import SHARDS, Planner
+from batch_job.backfill.jobs import WHAT
+from batch_job.backfill.planner import Planner
 from batch_job.backfill.progress import RunWatch
 from batch_job.backfill.shards import RunFolder, active_run
 from batch_job.search.mappings import IndexNames
@@ -109,7 +110,7 @@ def test_a_delivered_inventory_becomes_shards_of_what_is_not_done(
     folder = RunFolder(own.runs, run_id)
     found = {}
     for job in jobs.jobs.values():
-        shards = ShardRange.from_text(job.parameters[SHARDS])
+        shards = ShardRange.from_text(job.parameters[WHAT])
         for index in range(shards.count):
             name = shards.name(index)
             found |= {item.image.key: item.size for item in folder.shard(name).items}

@@ -1,9 +1,10 @@
-"""The Batch job's command: which shard, which exit code, what SIGTERM does."""
+"""The Batch job's command: which task, which shard, which exit code, what SIGTERM does."""
 
 import io
 import json
 import os
 import signal
+from functools import partial
 
 import pytest
 import structlog
@@ -19,6 +20,7 @@ from batch_job.settings import JobSettings
 from batch_job.tally import Tally
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Indexed, Shard, ShardRange, WorkItem
+from batch_job.wiring.tasks import OpenChild, open_shard
 
 SHARDS = ShardRange("run", "f-r", first=5, count=3).to_text()
 PLACES = {"RUNS_URI": "s3://runs/all", "ARCHIVE_URI": "s3://archive", "INDEX_URL": "http://127.0.0.1:9"}
@@ -46,7 +48,11 @@ class Service:
         return Indexed(image, 1)
 
     def main(self, *arguments: str, **environment: str) -> int:
-        return job.main(arguments, environment, self.connect)
+        return main(*arguments, connect=self.connect, **environment)
+
+
+def main(*arguments: str, connect: OpenChild, **environment: str) -> int:
+    return job.main(arguments, environment, {"shards": partial(open_shard, connect=connect)})
 
 
 @pytest.fixture
@@ -61,31 +67,38 @@ def service(monkeypatch):
 
 @pytest.mark.parametrize(("index", "key"), [("0", "5.tif"), ("2", "7.tif")])
 def test_a_child_of_an_array_works_the_shard_of_its_number(service, index, key):
-    assert service.main(SHARDS, AWS_BATCH_JOB_ARRAY_INDEX=index) == 0
+    assert service.main("shards", SHARDS, AWS_BATCH_JOB_ARRAY_INDEX=index) == 0
     assert service.visited == [key]
 
 
 def test_a_job_of_its_own_works_the_first_shard(service):
-    assert service.main(SHARDS) == 0
+    assert service.main("shards", SHARDS) == 0
     assert service.visited == ["5.tif"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "index"),
-    [((), "0"), ((SHARDS, SHARDS), "0"), (("run",), "0"), (("r/p/x/1",), "0"), ((SHARDS,), "3"), ((SHARDS,), "-1")],
+    [(("run",), "0"), (("r/p/x/1",), "0"), ((SHARDS,), "3"), ((SHARDS,), "-1"), ((SHARDS,), "x")],
 )
-def test_wrong_usage_is_said_and_is_no_matter_of_retries(service, capsys, arguments, index):
-    assert service.main(*arguments, AWS_BATCH_JOB_ARRAY_INDEX=index) == 2
+def test_a_shard_that_cannot_be_is_said_and_is_no_matter_of_retries(service, capsys, arguments, index):
+    assert service.main("shards", *arguments, AWS_BATCH_JOB_ARRAY_INDEX=index) == 2
     assert service.visited == []
     assert "RUN/PLAN/FIRST/COUNT" in json.loads(capsys.readouterr().err)["error"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("shards",), (SHARDS,), ("shards", SHARDS, SHARDS), ("shard", SHARDS)])
+def test_wrong_usage_is_said_and_is_no_matter_of_retries(service, capsys, arguments):
+    assert service.main(*arguments) == 2
+    assert service.visited == []
+    assert "TASK WHAT, where TASK is one of shards" in json.loads(capsys.readouterr().err)["error"]
 
 
 def test_every_setting_that_is_missing_is_named(service, monkeypatch, capsys):
     for name in PLACES:
         monkeypatch.delenv(f"BACKFILL_{name}")
-    assert service.main(SHARDS) == 78
+    assert service.main("shards", SHARDS) == 78
     line = json.loads(capsys.readouterr().err)
-    assert (line["event"], line["run_id"], line["shard"]) == ("shard.not_begun", "run", "f-r-000005")
+    assert (line["event"], line["task"], line["what"]) == ("job.not_begun", "shards", SHARDS)
     assert all(f"BACKFILL_{name}: Field required" in line["error"] for name in PLACES)
 
 
@@ -94,22 +107,22 @@ def test_what_cannot_be_reached_says_by_its_code_whether_to_retry(service, error
     def connect(_settings, _run_id):
         raise error
 
-    assert job.main([SHARDS], {}, connect) == code
+    assert main("shards", SHARDS, connect=connect) == code
 
 
 def test_a_defect_of_ours_before_the_shard_is_no_matter_of_retries(service, capsys):
     def connect(_settings, _run_id):
         raise ZeroDivisionError("oh")
 
-    assert job.main([SHARDS], {}, connect) == 70
+    assert main("shards", SHARDS, connect=connect) == 70
     line = json.loads(capsys.readouterr().err)
-    assert (line["event"], line["shard"]) == ("shard.defect", "f-r-000005")
+    assert (line["event"], line["what"], line["exit_code"]) == ("job.defect", SHARDS, 70)
     assert "ZeroDivisionError: oh" in line["exception"]
 
 
 def test_after_sigterm_the_image_is_handed_back_and_the_code_means_retry(service, capsys):
     service.meanwhile = lambda: os.kill(os.getpid(), signal.SIGTERM)
-    assert service.main(SHARDS) == 75
+    assert service.main("shards", SHARDS) == 75
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0  # the alarm is off again
     assert '"outcome": "ended"' in capsys.readouterr().err
 
@@ -122,7 +135,7 @@ def test_a_child_that_does_not_hear_sigterm_is_ended_where_it_is(service):
         pytest.fail("it went on")
 
     service.meanwhile = deaf
-    assert service.main(SHARDS) == 75
+    assert service.main("shards", SHARDS) == 75
 
 
 def test_time_that_is_up_at_the_last_moment_means_retry_too(service, monkeypatch):
@@ -130,7 +143,7 @@ def test_time_that_is_up_at_the_last_moment_means_retry_too(service, monkeypatch
         child.orders.end_at_once()
 
     monkeypatch.setattr(Child, "run", late)
-    assert service.main(SHARDS) == 75
+    assert service.main("shards", SHARDS) == 75
 
 
 def test_a_second_sigterm_gives_no_more_time(service):
@@ -141,7 +154,7 @@ def test_a_second_sigterm_gives_no_more_time(service):
         assert signal.getitimer(signal.ITIMER_REAL)[0] <= 10
 
     service.meanwhile = twice
-    assert service.main(SHARDS) == 75
+    assert service.main("shards", SHARDS) == 75
 
 
 def test_sigterm_before_anything_was_begun_means_retry(service):
@@ -149,7 +162,7 @@ def test_sigterm_before_anything_was_begun_means_retry(service):
         os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(SystemExit) as end:
-        job.main([SHARDS], {}, connect)
+        main("shards", SHARDS, connect=connect)
     assert end.value.code == 75
 
 
@@ -167,5 +180,5 @@ def test_log_level_is_the_settings(service, monkeypatch):
     configured = []
     monkeypatch.setattr(logs, "configure", lambda level="info": configured.append(level))
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=io.StringIO()))
-    service.main(SHARDS)
+    service.main("shards", SHARDS)
     assert configured == ["info", "error"]

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from batch_job.adapters.memory import ManualClock, MemoryLedger, MemoryObjectStore
 from batch_job.adapters.memory_runs import MemoryJobQueue, MemoryMessageQueue, MemoryRunStore, MemoryStreams
+from batch_job.backfill.jobs import TASK, WHAT, JobTask
 from batch_job.backfill.messages import Delivered, PlanFile, read_message
 from batch_job.backfill.plan import Filters, Rules, Sizing
-from batch_job.backfill.planner import SHARDS, Planner
+from batch_job.backfill.planner import Planner
 from batch_job.backfill.shards import RunFolder
 from batch_job.values.image import ImageRef
 from batch_job.values.inventory import DataFile
@@ -70,7 +71,8 @@ class World:
         """What the children of all jobs would work through, read from the shards as they stand."""
         items = []
         for job in self.jobs.jobs.values():
-            shards = ShardRange.from_text(job.parameters[SHARDS])
+            assert job.parameters[TASK] == JobTask.SHARDS
+            shards = ShardRange.from_text(job.parameters[WHAT])
             assert shards.count == (job.size or 1)
             for index in range(shards.count):
                 items += RunFolder(self.runs, shards.run_id).shard(shards.name(index)).items
