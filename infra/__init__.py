@@ -1,0 +1,1 @@
+"""The stack, as a CDK app: ``cdk.json`` runs ``python -m infra.app``."""
