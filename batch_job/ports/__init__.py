@@ -1,0 +1,35 @@
+"""Every seam to the outside, by topic. Adapters implement these; fakes next to them do too.
+
+Unless a method says otherwise it may raise ``TransientError`` (try again) and ``DeploymentError`` (stop).
+"""
+
+from batch_job.ports.index import LabelIndex, Ledger, SearchIndex
+from batch_job.ports.paid import BudgetStore, Detector
+from batch_job.ports.queues import JobQueue, MessageQueue
+from batch_job.ports.rasters import GroundTransform, OpenRaster, RasterSource
+from batch_job.ports.storage import ArchiveStore, ByteStream, Clock, ObjectStore, OpenStream, RunStore
+from batch_job.ports.work import Count, Keep, Keeper, Processing, Progress
+
+__all__ = [
+    "ArchiveStore",
+    "BudgetStore",
+    "ByteStream",
+    "Clock",
+    "Count",
+    "Detector",
+    "GroundTransform",
+    "JobQueue",
+    "Keep",
+    "Keeper",
+    "LabelIndex",
+    "Ledger",
+    "MessageQueue",
+    "ObjectStore",
+    "OpenRaster",
+    "OpenStream",
+    "Processing",
+    "Progress",
+    "RasterSource",
+    "RunStore",
+    "SearchIndex",
+]

@@ -1,0 +1,28 @@
+"""Where jobs and messages wait."""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+
+class JobQueue(Protocol):
+    """Where jobs wait for a machine. A submission whose answer is lost may be made twice."""
+
+    def submit(self, name: str, parameters: Mapping[str, str]) -> str:
+        """Submit a job of its own; gives its id."""
+        ...
+
+    def submit_array(self, name: str, parameters: Mapping[str, str], *, size: int) -> str:
+        """Submit a job of 2 to 10,000 children that know their numbers, from 0; gives its id."""
+        ...
+
+    def cancel(self, job_id: str, *, reason: str) -> None:
+        """Take back what has not started, children too; what runs goes on. That it ended already is no error."""
+        ...
+
+
+class MessageQueue(Protocol):
+    """Where messages wait for whoever works on them; each may come more than once, in any order."""
+
+    def send(self, bodies: Iterable[str]) -> None:
+        """Send all; if this raises, some may have been sent."""
+        ...

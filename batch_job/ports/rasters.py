@@ -1,0 +1,67 @@
+"""Pixels, and where they are on the ground."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batch_job.values.image import ImageRef
+from batch_job.values.place import Georeference
+from batch_job.values.raster import Pixels, RasterFacts
+from batch_job.values.spaces import Window
+
+
+class RasterSource(Protocol):
+    """One open image."""
+
+    @property
+    def facts(self) -> RasterFacts:
+        """The header."""
+        ...
+
+    def read_windows(self, windows: Iterable[Window], *, bands: Sequence[int]) -> Iterator[tuple[Window, Pixels]]:
+        """Yield the pixels of each window, in the order given, of the bands given (1-based, as in GDAL).
+
+        The reader may look ahead among the windows, so that it can decode every block once.
+
+        Raises:
+            UnreadableImageError: the bytes are broken.
+            ChangedError: the object is not the version that was opened.
+        """
+        ...
+
+    def read_overview(self, *, bands: Sequence[int], max_px: int) -> Pixels:
+        """Read the whole image, scaled down so that neither side is over ``max_px``. Raises as ``read_windows``."""
+        ...
+
+    def read_sample(self, *, bands: Sequence[int], max_px: int) -> Pixels:
+        """Read about ``max_px``² pixels from all over the image, in any arrangement, without reading all of it.
+
+        Raises as ``read_windows``.
+        """
+        ...
+
+
+class OpenRaster(Protocol):
+    """Opens images of allowed formats, under ``If-Match`` where the store has it."""
+
+    def __call__(self, image: ImageRef, *, etag: str | None) -> AbstractContextManager[RasterSource]:
+        """Open an image.
+
+        Raises:
+            UnreadableImageError, UnsupportedImageError, TooLargeError: it is no image that we read.
+            ChangedError: the object is not the version ``etag`` any more.
+        """
+        ...
+
+
+class GroundTransform(Protocol):
+    """Pixels to the ground where that takes more than an affine transform (GCPs, RPCs)."""
+
+    def to_lonlat(
+        self, georeference: Georeference, *, cols: NDArray[np.float64], rows: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Give longitudes and latitudes, degrees; not finite where there is no answer."""
+        ...
