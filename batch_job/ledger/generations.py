@@ -56,10 +56,18 @@ def _settled(entry: LedgerEntry, found: Found, worker: Worker) -> SkipReason | N
         return SkipReason.ARCHIVED
     if entry.error_code is ErrorCode.ARCHIVED or entry.version.index_fingerprint != worker.index_fingerprint:
         return None
-    redone = entry.state is State.FAILED or entry.version.detection_fingerprint != worker.detection_fingerprint
-    if redone and worker.redo is Redo.DETECTION:
+    if _is_asked_again(entry, worker):
         return None
     return SkipReason.SAME if found.facts.readable else SkipReason.ARCHIVED
+
+
+def _is_asked_again(entry: LedgerEntry, worker: Worker) -> bool:
+    """Tell whether somebody asked for what is settled already; once it is indexed under this request it is the same."""
+    if worker.redo is Redo.NOTHING:
+        return False
+    if entry.state is State.FAILED:
+        return True
+    return worker.redo is Redo.DETECTION and entry.version.detection_fingerprint != worker.detection_fingerprint
 
 
 def _waits_for_pixels(entry: LedgerEntry, found: Found, worker: Worker) -> SkipReason | None:

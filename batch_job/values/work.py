@@ -40,6 +40,8 @@ class Redo(StrEnum):
     NOTHING = auto()
     DETECTION = auto()
     """What was detected under other settings, which may have to be paid for again, and what failed."""
+    FAILED = auto()
+    """What failed for good; what is indexed under other detection settings is left alone."""
 
 
 class SkipReason(StrEnum):

@@ -8,7 +8,7 @@ from batch_job.ledger.generations import is_dead
 from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef, ImageVersion, SideFile, side_keys
 from batch_job.values.ledger import LabelSet, LedgerEntry, State
-from batch_job.values.work import Failed, Indexed, Outcome, Redo, Removed, Skipped, Work
+from batch_job.values.work import Failed, Indexed, Outcome, Redo, Removed, Skipped, SkipReason, Work
 from tests.schedule.objects import PART, chips_of, folder, header_name, label_names
 from tests.schedule.world import BUCKET, HOUR_MS, SECOND_MS, World
 
@@ -83,6 +83,7 @@ class Oracle:
         if after.live is not None:
             self._check_live(after)
         self._note_detection(before, after, by=by)
+        self._check_needed(before, after, by=by)
         self._check_readers(after)
         if after.error_code is ErrorCode.ARCHIVED and (before is None or before.error_code is not ErrorCode.ARCHIVED):
             self._check_needs_pixels(after, by=by)
@@ -105,8 +106,23 @@ class Oracle:
         own = replace(new, detection_fingerprint=old.detection_fingerprint)
         whole_at = self.whole_since.get(folder(after.image, own), since)
         changed = old.etag == new.etag and old.detection_fingerprint != new.detection_fingerprint
-        if changed and redo is Redo.NOTHING and whole_at < since:
+        if changed and redo is not Redo.DETECTION and whole_at < since:
             self.needless.add(_claim(after))
+
+    def _check_needed(self, before: LedgerEntry | None, after: LedgerEntry, *, by: str) -> None:
+        """What is settled is claimed again only if it changed, or if somebody asked for exactly that."""
+        if before is None or after.lease is None or before.state not in (State.INDEXED, State.FAILED):
+            return
+        old, new = before.version, after.version
+        same = old.same_content(new) and old.index_fingerprint == new.index_fingerprint
+        if not same or before.error_code is ErrorCode.ARCHIVED:
+            return
+        _, redo = self.visits.get(by, (0, Redo.NOTHING))
+        failed = before.state is State.FAILED
+        detected_otherwise = redo is Redo.DETECTION and old.detection_fingerprint != new.detection_fingerprint
+        if redo is Redo.NOTHING or not (failed or detected_otherwise):
+            raise Violation(f"{after.image.key}: {_short(before)} was claimed again, which nobody asked for")
+        self.world.seen[f"redo.{redo}.{before.state}"] += 1
 
     def _check_readers(self, entry: LedgerEntry) -> None:
         """What was indexed, and has not changed since, is found: its labels are the truth, and there."""
@@ -311,6 +327,7 @@ class Oracle:
         self._check_no_leftovers(outcome.image, by=by, error=None)
         self._check_cleaned_up(outcome.image, by=by)
         if isinstance(outcome, Skipped):
+            self._check_asked_for(outcome, by=by)
             return
         at, entry = self.settled.get((by, outcome.image), (-1, None))
         wanted = {Indexed: State.INDEXED, Failed: State.FAILED, Removed: State.REMOVED}[type(outcome)]
@@ -321,6 +338,12 @@ class Oracle:
                 raise Violation(f"{outcome.image.key}: it was back before this was said: {outcome}")
         else:
             self._check_stood(entry.version, outcome.image, since=at, what="settled on")
+
+    def _check_asked_for(self, outcome: Skipped, *, by: str) -> None:
+        """A failure is not skipped as settled by whom somebody asked to try it again."""
+        _, redo = self.visits.get(by, (0, Redo.NOTHING))
+        if outcome.reason is SkipReason.SAME and outcome.code is not None and redo is not Redo.NOTHING:
+            raise Violation(f"{outcome}, though asked to try failures again ({redo})")
 
     # -- at rest
 

@@ -144,9 +144,16 @@ class Schedule:
         task = Task(owner=f"w{next(self.owners)}", boot_drift=world.traits.drift * world.rng.choice((0, 1)))
         newest = world.rng.random() < 0.8
         chosen = settings or (self.settings[-1] if newest else world.rng.choice(self.settings))
-        redo = Redo.DETECTION if settings is None and world.rng.random() < 0.05 else Redo.NOTHING
+        redo = Redo.NOTHING if settings is not None else self._asked_again(world.rng.random())
         by = self._reconciler(task, chosen, redo)
         world.start(task, lambda: work(by))
+
+    @staticmethod
+    def _asked_again(draw: float) -> Redo:
+        """Choose whether a worker was started by somebody who asked for what is settled."""
+        if draw < 0.05:
+            return Redo.DETECTION
+        return Redo.FAILED if draw < 0.15 else Redo.NOTHING
 
     def _reconciler(self, task: Task, settings: Settings, redo: Redo) -> Watched:
         store = StepStore(self.world, task, self.oracle)

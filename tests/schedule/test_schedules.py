@@ -19,6 +19,7 @@ MUST_BE_COVERED = {
     *(f"outcome.failed.{name}" for name in ("abandoned", "archived", "bad_geometry", "unreadable")),
     *("outcome.indexed", "outcome.removed", "ledger.taken_over", "ledger.deleted", "ledger.abandoned"),
     *("attempts.reset", "write.recognised", "write.repeated", "labels.late", "late.refused"),
+    *("redo.detection.indexed", "redo.detection.failed", "redo.failed.failed"),
     *("readers.unchanged", "frozen.asked_for_pixels"),
     *("paid.twice", "paid.after_loss", "error.LateError", "error.UnavailableError"),
 }

@@ -17,6 +17,7 @@ from batch_job.ledger.reconcile import Reconciler
 from batch_job.ledger.visits import Failure
 from batch_job.values.documents import ImageDocument, TimeSource
 from batch_job.values.ledger import LabelSet, LedgerEntry, State, StoredEntry
+from batch_job.values.work import Redo
 from tests.schedule.run import Tokens, run, token_per_write
 from tests.schedule.scene import TIME
 
@@ -41,6 +42,7 @@ class Variant:
             return run(seed, self.tokens)
 
 
+_version = reconcile._Visit._version
 _attempts, _waits = generations._attempts, generations._waits_for_pixels
 _real = {name: getattr(generations, name) for name in dir(generations) if not name.startswith("_")}
 
@@ -160,6 +162,16 @@ def _own_settings(visit: Any, entry: Any, found: Any) -> Any:
     return found.version_for(visit._worker)
 
 
+def _own_if_redoing(visit: Any, entry: Any, found: Any) -> Any:
+    redoing = visit._worker.redo is not Redo.NOTHING
+    return found.version_for(visit._worker) if redoing else _version(visit, entry, found)
+
+
+def _asking_for_all(entry: LedgerEntry, worker: Any) -> bool:
+    other = entry.version.detection_fingerprint != worker.detection_fingerprint
+    return worker.redo is not Redo.NOTHING and (entry.state is State.FAILED or other)
+
+
 def _only_answered_claims(visit: Any) -> Any:
     return visit._held
 
@@ -216,6 +228,12 @@ VARIANTS: dict[str, Variant] = {
     ),
     "an own lease that ran out counts as an attempt": Variant(((generations, "_attempts", _counting_its_own),)),
     "after a loss nothing is deleted": Variant(((Indexing, "clean_up", _nothing),)),
+    # what somebody asked for again
+    "asked for failures, what is indexed is done again": Variant(((generations, "_is_asked_again", _asking_for_all),)),
+    "a failure is final, whoever asks": Variant(((generations, "_is_asked_again", _never),)),
+    "failures are tried under the worker's detection settings": Variant(
+        ((reconcile._Visit, "_version", _own_if_redoing),)
+    ),
     # objects in an archive storage class
     "frozen during work, true labels go": Variant(((generations, "_waits_for_pixels", _nothing),)),
     "frozen during work, any labels stay": Variant(((generations, "_waits_for_pixels", _waiting_whatever_is_shown),)),

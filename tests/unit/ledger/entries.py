@@ -15,6 +15,7 @@ NOW_MS = 1_767_225_600_000
 VERSION = ImageVersion(etag="e1", side_files=(), detection_fingerprint="d1", index_fingerprint="i1")
 WORKER = Worker(owner="me", detection_fingerprint="d1", index_fingerprint="i1", lease_s=300)
 REDOING = replace(WORKER, redo=Redo.DETECTION)
+RETRYING = replace(WORKER, redo=Redo.FAILED)
 DESCRIBED = ImageDocument(
     image=IMAGE, etag="e1", size=1, last_modified=TIME, time=TIME, time_source=TimeSource.LAST_MODIFIED
 )

@@ -21,6 +21,7 @@ from tests.unit.ledger.entries import (
     LEASED,
     NOW_MS,
     REDOING,
+    RETRYING,
     VERSION,
     WORKER,
     found,
@@ -36,6 +37,7 @@ SHOWN = replace(RELEASED, live=INDEXED.live, live_content=INDEXED.live_content)
 PUT_OFF = generations.put_off(SHOWN, VERSION)
 OTHER_INDEX = replace(WORKER, index_fingerprint="i2")
 NEWER = {"settings_revision": 7}
+SAME = SkipReason.SAME
 
 VISITS: list[tuple[str, LedgerEntry | None, Found | None, Worker, SkipReason | None]] = [
     ("nothing anywhere", None, None, WORKER, SkipReason.ABSENT),
@@ -61,6 +63,11 @@ VISITS: list[tuple[str, LedgerEntry | None, Found | None, Worker, SkipReason | N
     ("redo under other detection settings", INDEXED, found(), replace(REDOING, detection_fingerprint="d2"), None),
     ("redo under the same", INDEXED, found(), REDOING, SkipReason.SAME),
     ("redo of a failure", FAILED, found(), REDOING, None),
+    ("redo of failures: one", FAILED, found(), RETRYING, None),
+    ("redo of failures: not what is indexed", INDEXED, found(), replace(RETRYING, detection_fingerprint="d2"), SAME),
+    ("redo of failures: frozen still", FROZEN, found(readable=False), RETRYING, SkipReason.ARCHIVED),
+    ("redo of failures: frozen since", FAILED, found(readable=False), RETRYING, SkipReason.ARCHIVED),
+    ("redo of failures: under newer settings", replace(FAILED, **NEWER), found(), RETRYING, SkipReason.OLDER_SETTINGS),
     ("frozen since", INDEXED, found(readable=False), WORKER, SkipReason.ARCHIVED),
     ("frozen still", FROZEN, found(readable=False), WORKER, SkipReason.ARCHIVED),
     ("restored", FROZEN, found(), WORKER, None),
