@@ -3,6 +3,8 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 SEEDS ?= 50000
 FILES ?= 20000
+# what opensearch-py needs for gRPC alone, 25 MB: never imported here, so not in the image
+UNUSED := grpcio opensearch-protobufs protobuf
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-stop test soak lint types lock bench-setup bench clean
@@ -24,10 +26,11 @@ demo-stop: setup   ## stop what `make demo KEEP=1` left up
 test: setup lint types   ## everything that must pass, pytest last
 	@$(BIN)/python -m pytest -q
 
-lint: setup   ## ruff and the import contracts
+lint: setup   ## ruff, the import contracts, hadolint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/hadolint Dockerfile
 
 types: setup   ## mypy, strict
 	$(BIN)/mypy
@@ -40,6 +43,9 @@ soak: setup   ## what takes too long for every run: many schedules of the ledger
 lock: setup   ## resolve the dependencies anew; names no registry
 	$(BIN)/uv pip compile -q --upgrade --universal --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	    --extra cli --extra local --extra dev --extra infra pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --upgrade --python-version 3.12 --python-platform x86_64-manylinux_2_28 --generate-hashes \
+	    --no-header --no-annotate --no-emit-index-url --constraints requirements.lock --extra lambda \
+	    $(UNUSED:%=--no-emit-package %) pyproject.toml -o requirements-image.lock
 
 bench-setup: setup   ## environments of their own for the peers that benchmarks compare with
 	@$(BIN)/python -m benchmarks.set_up
