@@ -82,6 +82,7 @@ S3: ErrorTable = MappingProxyType(
         "NoSuchBucket": SetUpError,
         "NoSuchKey": ChangedError,
         "NoSuchVersion": ChangedError,
+        "OperationAborted": ConflictError,  # another change of the same bucket's configuration is under way
         "PreconditionFailed": ChangedError,
         "SlowDown": ThrottledError,
         "TooManyParts": SetUpError,
@@ -155,6 +156,20 @@ SQS: ErrorTable = MappingProxyType(
     }
 )
 """What botocore's model declares for SendMessageBatch."""
+
+STS: ErrorTable = MappingProxyType(_COMMON)
+"""Common errors; GetCallerIdentity declares none, and nobody may be refused it."""
+
+SERVICE_QUOTAS: ErrorTable = MappingProxyType(
+    {
+        **_COMMON,
+        "IllegalArgumentException": SetUpError,
+        "InvalidPaginationTokenException": UnavailableError,
+        "NoSuchResourceException": SetUpError,
+        "ServiceException": UnavailableError,
+    }
+)
+"""What botocore's model declares for reading quotas."""
 
 _CLIENT_SIDE: tuple[tuple[type[BotoCoreError], type[BackfillError]], ...] = (
     (boto.NoCredentialsError, AccessError),
