@@ -24,6 +24,7 @@ from batch_job.spend.budget import Rate
 from batch_job.spend.metered import Meter, MeteredDetector
 from batch_job.tally import Tally
 from batch_job.values.budget import Lane
+from batch_job.values.work import Redo
 from batch_job.wiring.doors import logged
 from batch_job.wiring.endpoints import Endpoints
 from batch_job.wiring.run import Buckets, Run, archive_store, open_buckets, pipeline
@@ -35,21 +36,26 @@ REGION = "AWS_REGION"
 def open_child(settings: JobSettings, run_id: str) -> Child:
     """Connect a child to everything that the settings name; the indices must stand.
 
+    What is done again although it is settled, the run's manifest says.
+
     Raises:
         SettingsError, AccessError: region or credentials are missing.
+        InputError: there is no such run.
     """
     endpoints, tally = Endpoints(region=os.environ.get(REGION)), Tally()
     buckets = open_buckets(endpoints)
     bucket, _, prefix = settings.runs_uri.removeprefix("s3://").partition("/")
     runs = S3RunStore(buckets.client, bucket=bucket, prefix=prefix)
+    folder = RunFolder(runs, run_id)
+    run = Run(progress=tally, redo=folder.manifest().request.redo, id=run_id)
     archive = Archive(archive_store(settings.archive_uri, buckets))
-    stages = pipeline(settings, endpoints, buckets, Run(progress=tally, id=run_id), archive=archive)
+    stages = pipeline(settings, endpoints, buckets, run, archive=archive)
     orders = Orders(runs)
     reconciler = _reconciler(
-        settings, endpoints, buckets, ObedientStages(_metered(stages, settings, endpoints), orders)
+        settings, endpoints, buckets, ObedientStages(_metered(stages, settings, endpoints), orders), redo=run.redo
     )
     return Child(
-        folder=RunFolder(runs, run_id),
+        folder=folder,
         visit=partial(logged, reconciler.reconcile),
         orders=orders,
         tally=tally,
@@ -57,7 +63,9 @@ def open_child(settings: JobSettings, run_id: str) -> Child:
     )
 
 
-def _reconciler(settings: JobSettings, endpoints: Endpoints, buckets: Buckets, stages: ObedientStages) -> Reconciler:
+def _reconciler(
+    settings: JobSettings, endpoints: Endpoints, buckets: Buckets, stages: ObedientStages, *, redo: Redo
+) -> Reconciler:
     auth = auth_for(settings.index_url, region=endpoints.region)
     client, names = open_client(settings.index_url, http_auth=auth), IndexNames(settings.index_prefix)
     return Reconciler(
@@ -68,6 +76,7 @@ def _reconciler(settings: JobSettings, endpoints: Endpoints, buckets: Buckets, s
         clock=buckets.clock,
         settings=settings,
         owner=f"{socket.gethostname()}-{secrets.token_hex(4)}",
+        redo=redo,
     )
 
 

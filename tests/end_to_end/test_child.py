@@ -16,7 +16,8 @@ from batch_job.backfill.shards import RunFolder
 from batch_job.settings import JobSettings
 from batch_job.values.budget import Lane
 from batch_job.values.image import ImageRef
-from batch_job.values.work import Shard, ShardDone, ShardRange, WorkItem
+from batch_job.values.inventory import Manifest, Request, Scope
+from batch_job.values.work import Redo, Shard, ShardDone, ShardRange, WorkItem
 from local.emulator import KEY, REGION
 from local.rekognition import Behaviour, RekognitionSettings, serving
 from tests.end_to_end.files import CAR, good, picture, tiff
@@ -38,8 +39,22 @@ class Child:
         create_indices(world.index, world.names)
 
     def plan(self, *keys: str) -> None:
+        self.asks_for(Redo.NOTHING)
         items = tuple(WorkItem(ImageRef(self.world.bucket, key), 1) for key in keys)
         self.folder.write_shard(Shard(SHARDS.run_id, SHARDS.name(0), items))
+
+    def asks_for(self, redo: Redo) -> None:
+        request = Request(scope=Scope.PART, redo=redo)
+        manifest = Manifest(
+            source_bucket=self.world.bucket,
+            destination_bucket="reports",
+            created_ms=0,
+            columns=("Bucket", "Key"),
+            files=(),
+            md5="0" * 32,
+            request=request,
+        )
+        self.folder.write_manifest(manifest)
 
     def start(self, **settings: object) -> "subprocess.Popen[str]":
         world = self.world
@@ -174,3 +189,40 @@ def test_every_call_is_drawn_from_the_budget_that_all_workers_share(large):
     client.close()
     assert int(item[calls_field(Lane.BACKFILL)]["N"]) >= SO_MANY
     assert large.done.calls == SO_MANY
+
+
+def test_a_run_that_asks_for_detection_again_buys_once_and_a_retry_buys_nothing(large):
+    def again(**settings: object) -> int:
+        large.world.s3.delete_object(
+            Bucket=large.world.archive, Key=f"runs-of-all/runs/{SHARDS.run_id}/done/{SHARDS.name(0)}.json"
+        )
+        before = served(large.rekognition)["answered"]
+        done = large.run(**SMALL_CHIPS, **settings)
+        assert done.exit_code == 0, done.stderr
+        return served(large.rekognition)["answered"] - before
+
+    assert again() == SO_MANY
+    assert again(min_confidence=60) == 0
+    large.asks_for(Redo.DETECTION)
+    assert again(min_confidence=60) == SO_MANY
+    assert again(min_confidence=60) == 0
+    assert large.done.images == {"skipped_same": 1}
+
+
+def test_a_run_that_asks_for_failures_again_leaves_what_is_indexed(child):
+    child.world.put("a.tif", good())
+    child.world.put("broken.tif", good()[:2000])
+    child.plan("broken.tif", "a.tif")
+    assert child.run().exit_code == 0
+    child.world.s3.delete_object(
+        Bucket=child.world.archive, Key=f"runs-of-all/runs/{SHARDS.run_id}/done/{SHARDS.name(0)}.json"
+    )
+    child.asks_for(Redo.FAILED)
+    assert child.run(min_confidence=60).exit_code == 0
+    assert child.done.images == {"failed": 1, "skipped_same": 1}
+
+
+def test_a_shard_of_a_run_that_is_gone_is_not_begun(child):
+    done = child.run()
+    assert done.exit_code == 65
+    assert "there is no run run-1" in lines(done, "job.not_begun")[0]["error"]
