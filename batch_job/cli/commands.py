@@ -14,7 +14,7 @@ from batch_job.errors import BackfillError
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 
-_COMMANDS = ("run", "search", "show")
+_COMMANDS = ("doctor", "run", "search", "show")
 
 
 class _Commands(click.Group):

@@ -3,6 +3,7 @@
 Unless a method says otherwise it may raise ``TransientError`` (try again) and ``DeploymentError`` (stop).
 """
 
+from batch_job.ports.account import Account
 from batch_job.ports.index import LabelIndex, Ledger, SearchIndex
 from batch_job.ports.paid import BudgetStore, Detector
 from batch_job.ports.queues import JobQueue, MessageQueue
@@ -11,6 +12,7 @@ from batch_job.ports.storage import ArchiveStore, ByteStream, Clock, ObjectStore
 from batch_job.ports.work import Count, Keep, Keeper, Processing, Progress
 
 __all__ = [
+    "Account",
     "ArchiveStore",
     "BudgetStore",
     "ByteStream",

@@ -3,7 +3,7 @@ import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
-from batch_job.adapters.aws_errors import BATCH, REKOGNITION, S3, SQS, ErrorTable, as_ours, error_code
+from batch_job.adapters.aws_errors import BATCH, REKOGNITION, S3, SERVICE_QUOTAS, SQS, ErrorTable, as_ours, error_code
 from batch_job.errors import (
     AccessError,
     BackfillError,
@@ -24,6 +24,11 @@ OPERATIONS = [
     ("batch", "SubmitJob", BATCH),
     ("batch", "CancelJob", BATCH),
     ("sqs", "SendMessageBatch", SQS),
+    ("s3", "HeadBucket", S3),
+    ("service-quotas", "GetServiceQuota", SERVICE_QUOTAS),
+    ("service-quotas", "GetAWSDefaultServiceQuota", SERVICE_QUOTAS),
+    ("service-quotas", "ListServiceQuotas", SERVICE_QUOTAS),
+    ("service-quotas", "ListAWSDefaultServiceQuotas", SERVICE_QUOTAS),
 ]
 
 
