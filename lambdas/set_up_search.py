@@ -5,6 +5,7 @@ deployment with its message. ``BACKFILL_INDEX_URL`` replaces the template's addr
 """
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,16 +20,20 @@ MAX_REPORT_CHARS = 900
 SetUp = Callable[[Wanted], tuple[LeftOut, ...]]
 
 
-def handle(event: Mapping[str, Any], run: SetUp, *, index_url: str | None = None) -> dict[str, Any]:
+def handle(
+    event: Mapping[str, Any], run: SetUp, *, index_url: str | None = None, clock: Callable[[], float] = time.time
+) -> dict[str, Any]:
     """Set up on Create and Update; on Delete leave everything: the domain, if it goes, takes it along.
 
     Args:
         event: The provider's.
         run: Sets up, and says what it could not make.
         index_url: In place of the property ``IndexUrl``.
+        clock: Gives seconds since the epoch.
 
     Returns:
-        ``Data.LeftOut``: what could not be made, one line each; empty when all is there.
+        ``Data.LeftOut``: what could not be made, one line each; empty when all is there. ``Data.Revision``: when this
+        ran, seconds since the epoch; workers take it for ``settings_revision``, so it changes only with the properties.
 
     Raises:
         BackfillError: indices or roles could not be made.
@@ -40,7 +45,11 @@ def handle(event: Mapping[str, Any], run: SetUp, *, index_url: str | None = None
         properties["IndexUrl"] = index_url
     wanted = Wanted.from_properties(properties)
     report = "\n".join(map(str, run(wanted)))
-    return {"PhysicalResourceId": f"search-{wanted.index_prefix}", "Data": {"LeftOut": report[:MAX_REPORT_CHARS]}}
+    return {
+        # the same id: another one would have CloudFormation delete what it takes for the old resource
+        "PhysicalResourceId": f"search-{wanted.index_prefix}",
+        "Data": {"LeftOut": report[:MAX_REPORT_CHARS], "Revision": str(int(clock()))},
+    }
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

@@ -39,7 +39,9 @@ class Wanted(BaseModel):
     writers: tuple[str, ...] = Field(default=(), description="ARNs of the IAM roles of workers.")
     readers: tuple[str, ...] = Field(default=(), description="ARNs of the IAM roles of programs that only look.")
     people: tuple[str, ...] = Field(default=(), description="ARNs of the IAM roles of people in Dashboards.")
-    revision: str = Field(default="", description="Anything that changes with this code, so that an update gets here.")
+    revision: str = Field(
+        default="", description="Anything that changes with the settings and this code, so that an update gets here."
+    )
     service_token: str = Field(default="", description="CloudFormation's own.")
     service_timeout: str = Field(default="", description="CloudFormation's own.")
 

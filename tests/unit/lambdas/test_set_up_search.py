@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 import structlog
@@ -23,8 +24,8 @@ def refuse(wanted):
 @pytest.mark.parametrize("kind", ["Create", "Update"])
 def test_create_and_update_do_the_same(kind):
     asked = []
-    answer = handle(event(kind), lambda wanted: asked.append(wanted) or ())
-    assert answer == {"PhysicalResourceId": "search-survey", "Data": {"LeftOut": ""}}
+    answer = handle(event(kind), lambda wanted: asked.append(wanted) or (), clock=lambda: 1_790_000_000.9)
+    assert answer == {"PhysicalResourceId": "search-survey", "Data": {"LeftOut": "", "Revision": "1790000000"}}
     [wanted] = asked
     assert (wanted.index_url, wanted.index_prefix, wanted.shards) == ("https://domain", "survey", 2)
 
@@ -35,6 +36,11 @@ def test_delete_touches_nothing_and_keeps_the_name():
 
 def test_delete_of_what_never_was_right_succeeds():
     assert handle(event("Delete", ResourceProperties={"Shards": "none"}), refuse)
+
+
+def test_a_later_deployment_has_a_larger_revision():
+    first, second = (handle(event("Update"), lambda _: (), clock=lambda at=at: at) for at in (999_999_999, 1e9))
+    assert int(first["Data"]["Revision"]) < int(second["Data"]["Revision"])
 
 
 def test_what_was_left_out_is_told_and_fails_nothing():
@@ -75,6 +81,7 @@ def test_the_handler_sets_up_the_domain_that_the_environment_names(monkeypatch):
             answer = handler(event("Create"), None)
         finally:
             structlog.reset_defaults()
-    assert answer["Data"] == {"LeftOut": ""}
+    assert answer["Data"]["LeftOut"] == ""
+    assert abs(int(answer["Data"]["Revision"]) - time.time()) < 600
     assert domain.files == ["objects.ndjson", "map.ndjson"]
     assert set(domain.roles) == {"survey-writer", "survey-reader"}
