@@ -141,6 +141,7 @@ SQS: ErrorTable = MappingProxyType(
         "InvalidBatchEntryId": SetUpError,
         "TooManyEntriesInBatchRequest": SetUpError,
         "InvalidAddress": SettingsError,
+        "InvalidAttributeName": SetUpError,
         "InvalidSecurity": SetUpError,
         "KmsAccessDenied": AccessError,
         "KmsDisabled": AccessError,
@@ -155,10 +156,7 @@ SQS: ErrorTable = MappingProxyType(
         "UnsupportedOperation": SetUpError,
     }
 )
-"""What botocore's model declares for SendMessageBatch."""
-
-STS: ErrorTable = MappingProxyType(_COMMON)
-"""Common errors; GetCallerIdentity declares none, and nobody may be refused it."""
+"""What botocore's model declares for SendMessageBatch and GetQueueAttributes."""
 
 SERVICE_QUOTAS: ErrorTable = MappingProxyType(
     {
@@ -170,6 +168,22 @@ SERVICE_QUOTAS: ErrorTable = MappingProxyType(
     }
 )
 """What botocore's model declares for reading quotas."""
+
+CLOUDFORMATION: ErrorTable = MappingProxyType({**_COMMON, "ValidationError": SetUpError})
+"""Common errors in the AWS CloudFormation API reference; DescribeStacks declares none of its own."""
+
+STS: ErrorTable = MappingProxyType(
+    {
+        **_COMMON,
+        "MalformedPolicyDocument": SetUpError,  # this and the next: a request that we should never make
+        "MalformedPolicyDocumentException": SetUpError,
+        "PackedPolicyTooLarge": SetUpError,
+        "PackedPolicyTooLargeException": SetUpError,
+        "RegionDisabledException": SettingsError,
+        "ValidationError": SetUpError,  # no ARN of a role
+    }
+)
+"""What botocore's model declares for AssumeRole; GetCallerIdentity declares none, and nobody may be refused it."""
 
 _CLIENT_SIDE: tuple[tuple[type[BotoCoreError], type[BackfillError]], ...] = (
     (boto.NoCredentialsError, AccessError),

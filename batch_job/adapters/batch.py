@@ -24,8 +24,10 @@ _REFUSED = "ClientException"
 log = structlog.get_logger()
 
 
-def batch_client(*, endpoint_url: str | None = None, region: str | None = None) -> Any:
-    """Make a client; what is None comes from the environment, as always with AWS.
+def batch_client(
+    *, endpoint_url: str | None = None, region: str | None = None, session: boto3.Session | None = None
+) -> Any:
+    """Make a client; what is None comes from ``session``, or from the environment, as always with AWS.
 
     Raises:
         SettingsError, AccessError: the environment names what is not there, a profile say.
@@ -36,7 +38,7 @@ def batch_client(*, endpoint_url: str | None = None, region: str | None = None) 
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     )
     with as_ours(BATCH, doing="connecting to AWS Batch"):
-        return boto3.client("batch", endpoint_url=endpoint_url, region_name=region, config=config)
+        return (session or boto3).client("batch", endpoint_url=endpoint_url, region_name=region, config=config)
 
 
 class BatchJobQueue:

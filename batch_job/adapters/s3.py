@@ -54,8 +54,9 @@ def s3_client(
     region: str | None = None,
     access_key: str | None = None,
     secret_key: str | None = None,
+    session: boto3.Session | None = None,
 ) -> "S3Client":
-    """Make a client; what is None comes from the environment, as always with AWS.
+    """Make a client; what is None comes from ``session``, or from the environment, as always with AWS.
 
     Raises:
         SettingsError, AccessError: the environment names what is not there, a profile say.
@@ -69,7 +70,7 @@ def s3_client(
         s3={"addressing_style": "path" if endpoint_url else "auto"},
     )
     with as_ours(S3, doing="connecting to S3"):
-        return boto3.client(
+        return (session or boto3).client(
             "s3",
             endpoint_url=endpoint_url,
             region_name=region,
@@ -138,6 +139,7 @@ class S3ObjectStore:
                     etag=found["ETag"].strip('"'),
                     size=found["Size"],
                     last_modified=_iso(found["LastModified"]),
+                    storage_class=found.get("StorageClass", "STANDARD"),
                 )
 
 

@@ -18,8 +18,10 @@ BATCH_ENTRIES = 10
 """SendMessageBatch takes no more (Amazon SQS quotas)."""
 
 
-def sqs_client(*, endpoint_url: str | None = None, region: str | None = None) -> Any:
-    """Make a client; what is None comes from the environment, as always with AWS.
+def sqs_client(
+    *, endpoint_url: str | None = None, region: str | None = None, session: boto3.Session | None = None
+) -> Any:
+    """Make a client; what is None comes from ``session``, or from the environment, as always with AWS.
 
     Raises:
         SettingsError, AccessError: the environment names what is not there, a profile say.
@@ -30,7 +32,7 @@ def sqs_client(*, endpoint_url: str | None = None, region: str | None = None) ->
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     )
     with as_ours(SQS, doing="connecting to Amazon SQS"):
-        return boto3.client("sqs", endpoint_url=endpoint_url, region_name=region, config=config)
+        return (session or boto3).client("sqs", endpoint_url=endpoint_url, region_name=region, config=config)
 
 
 class SqsMessageQueue:

@@ -9,6 +9,7 @@ from batch_job.ports.paid import BudgetStore, Detector
 from batch_job.ports.queues import JobQueue, MessageQueue
 from batch_job.ports.rasters import GroundTransform, OpenRaster, RasterSource
 from batch_job.ports.storage import ArchiveStore, ByteStream, Clock, ObjectStore, OpenStream, RunStore
+from batch_job.ports.watching import Deployments, JobList, QueueDepth
 from batch_job.ports.work import Count, Keep, Keeper, Processing, Progress
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "ByteStream",
     "Clock",
     "Count",
+    "Deployments",
     "Detector",
     "GroundTransform",
+    "JobList",
     "JobQueue",
     "Keep",
     "Keeper",
@@ -31,6 +34,7 @@ __all__ = [
     "OpenStream",
     "Processing",
     "Progress",
+    "QueueDepth",
     "RasterSource",
     "RunStore",
     "SearchIndex",

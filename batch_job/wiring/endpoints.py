@@ -1,6 +1,7 @@
 """Where the services are."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +24,5 @@ class Endpoints:
     s3_endpoint: str | None = None
     region: str | None = None
     credentials: Credentials | None = None
+    session: Any = None
+    """An assumed role's, as ``adapters.stack`` gives it; None: as the AWS libraries find it."""

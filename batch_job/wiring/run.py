@@ -102,6 +102,7 @@ def open_buckets(endpoints: Endpoints) -> Buckets:
         region=endpoints.region,
         access_key=keys.access_key if keys else None,
         secret_key=keys.secret_key if keys else None,
+        session=endpoints.session,
     )
     clock = S3Clock(client)
     return Buckets(client, clock, S3ObjectStore(client), RasterOpener(S3Reader(client)))

@@ -15,6 +15,6 @@ def open_search(endpoints: Endpoints) -> OpenSearchSearch:
         SettingsError: no address was given.
     """
     if endpoints.index_url is None:
-        raise SettingsError("say where the index is: --index URL (or BACKFILL_INDEX_URL), or --local")
-    auth = auth_for(endpoints.index_url, region=endpoints.region)
+        raise SettingsError("say where the index is: --stack NAME, --index URL (or BACKFILL_INDEX_URL), or --local")
+    auth = auth_for(endpoints.index_url, region=endpoints.region, session=endpoints.session)
     return OpenSearchSearch(open_client(endpoints.index_url, http_auth=auth), IndexNames(endpoints.index_prefix))

@@ -3,7 +3,17 @@ import pytest
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
-from batch_job.adapters.aws_errors import BATCH, REKOGNITION, S3, SERVICE_QUOTAS, SQS, ErrorTable, as_ours, error_code
+from batch_job.adapters.aws_errors import (
+    BATCH,
+    REKOGNITION,
+    S3,
+    SERVICE_QUOTAS,
+    SQS,
+    STS,
+    ErrorTable,
+    as_ours,
+    error_code,
+)
 from batch_job.errors import (
     AccessError,
     BackfillError,
@@ -24,6 +34,10 @@ OPERATIONS = [
     ("batch", "SubmitJob", BATCH),
     ("batch", "CancelJob", BATCH),
     ("sqs", "SendMessageBatch", SQS),
+    ("batch", "ListJobs", BATCH),
+    ("batch", "DescribeJobs", BATCH),
+    ("sqs", "GetQueueAttributes", SQS),
+    ("sts", "AssumeRole", STS),
     ("s3", "HeadBucket", S3),
     ("service-quotas", "GetServiceQuota", SERVICE_QUOTAS),
     ("service-quotas", "GetAWSDefaultServiceQuota", SERVICE_QUOTAS),

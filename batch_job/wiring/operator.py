@@ -1,0 +1,156 @@
+"""An operator's wiring: everything of a deployed stack that a person watches or steers, by the stack's name."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from batch_job.adapters.batch import BatchJobQueue, batch_client
+from batch_job.adapters.batch_lists import BatchJobList
+from batch_job.adapters.opensearch import open_client
+from batch_job.adapters.opensearch_ledger import OpenSearchLedger
+from batch_job.adapters.opensearch_search import OpenSearchSearch
+from batch_job.adapters.s3 import S3ArchiveStore, S3Clock, S3ObjectStore, s3_client
+from batch_job.adapters.s3_runs import S3RunStore, S3Streams
+from batch_job.adapters.signing import auth_for
+from batch_job.adapters.sqs import SqsMessageQueue, sqs_client
+from batch_job.adapters.sqs_depth import SqsQueueDepth
+from batch_job.adapters.stack import StackOutputs, assumed, own_session
+from batch_job.ports import (
+    ArchiveStore,
+    Clock,
+    JobList,
+    JobQueue,
+    Ledger,
+    MessageQueue,
+    ObjectStore,
+    OpenStream,
+    QueueDepth,
+    RunStore,
+    SearchIndex,
+)
+from batch_job.search.mappings import IndexNames
+from batch_job.values.deployment import Deployment
+from batch_job.values.queues import Jobs, Messages
+from batch_job.wiring.endpoints import Endpoints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """A deployment's services, as its operator's role may use them; close it after use."""
+
+    deployment: Deployment
+    runs: RunStore
+    """Root of ``runs/``, ``active/`` and ``control/``."""
+    objects: ObjectStore
+    """Heads and lists the imagery."""
+    reports: ArchiveStore
+    """The reports bucket; the role may write below ``listings/``."""
+    streams: OpenStream
+    clock: Clock
+    backfill_jobs: JobQueue
+    live_jobs: JobQueue
+    job_lists: Mapping[Jobs, JobList]
+    depths: Mapping[Messages, QueueDepth]
+    plan_messages: MessageQueue
+    ledger: Ledger
+    search: SearchIndex
+    on_close: ExitStack = field(default_factory=ExitStack)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self.on_close.close()
+
+    def __enter__(self) -> Self:
+        """Give itself, to be closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of connections."""
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A stack, and a session of its operator's role."""
+
+    deployment: Deployment
+    session: Any
+
+    def endpoints(self, *, index_url: str | None = None) -> Endpoints:
+        """Give what searching and drawing need; ``index_url`` is taken instead of the stack's own."""
+        return Endpoints(
+            index_url=index_url or self.deployment.index_url,
+            index_prefix=self.deployment.index_prefix,
+            archive_uri=self.deployment.archive_uri,
+            region=self.deployment.region,
+            session=self.session,
+        )
+
+
+def find_stack(name: str, *, region: str | None = None) -> Found:
+    """Find a stack by its name, and assume its operator's role.
+
+    Args:
+        name: The stack's.
+        region: None: as boto3 finds it.
+
+    Raises:
+        SetUpError: there is none of this name there, or it does not stand.
+        AccessError, SettingsError: credentials, permissions or Region are missing.
+        UnavailableError: it is being made.
+    """
+    own = own_session(region=region)
+    deployment = StackOutputs(own).find(name)
+    return Found(deployment, assumed(own, deployment.operator_role))
+
+
+def open_operator(stack: str, *, region: str | None = None, index_url: str | None = None) -> Operator:
+    """Connect to everything that a stack's outputs name; raises as ``find_stack``.
+
+    Args:
+        stack: Its name.
+        region: None: as boto3 finds it.
+        index_url: Taken instead of the stack's own; for stand-ins, which speak http.
+    """
+    return connect(find_stack(stack, region=region), index_url=index_url)
+
+
+def connect(found: Found, *, index_url: str | None = None) -> Operator:
+    """Connect to what ``found`` names; nothing is sent yet."""
+    at, session = found.deployment, found.session
+    s3, batch, sqs = s3_client(session=session), batch_client(session=session), sqs_client(session=session)
+    url = index_url or at.index_url
+    index = open_client(url, http_auth=auth_for(url, region=at.region, session=session))
+    names = IndexNames(at.index_prefix)
+    runs_bucket, _, runs_prefix = at.runs_uri.removeprefix("s3://").partition("/")
+    urls = {
+        Messages.PLAN: at.plan_queue_url,
+        Messages.PLAN_DEAD_LETTERS: at.plan_dead_letters_url,
+        Messages.LIVE: at.live_queue_url,
+        Messages.LIVE_DEAD_LETTERS: at.live_dead_letters_url,
+    }
+    operator = Operator(
+        deployment=at,
+        runs=S3RunStore(s3, bucket=runs_bucket, prefix=runs_prefix),
+        objects=S3ObjectStore(s3),
+        reports=S3ArchiveStore(s3, bucket=at.reports_bucket, prefix=""),
+        streams=S3Streams(s3),
+        clock=S3Clock(s3),
+        backfill_jobs=BatchJobQueue(batch, queue=at.job_queue, definition=at.job_definition),
+        live_jobs=BatchJobQueue(batch, queue=at.live_job_queue, definition=at.live_job_definition),
+        job_lists={
+            Jobs.BACKFILL: BatchJobList(batch, queue=at.job_queue),
+            Jobs.LIVE: BatchJobList(batch, queue=at.live_job_queue),
+        },
+        depths={queue: SqsQueueDepth(sqs, url=url) for queue, url in urls.items()},
+        plan_messages=SqsMessageQueue(sqs, url=at.plan_queue_url),
+        ledger=OpenSearchLedger(index, names),
+        search=OpenSearchSearch(index, names),
+    )
+    for client in (s3, batch, sqs, index):
+        operator.on_close.callback(client.close)
+    return operator
