@@ -1,35 +1,35 @@
 # One image for Batch and for every Lambda; only the command differs:
-#   Batch      ENTRYPOINT below, command: TASK WHAT
-#   Lambda     entrypoint ["python", "-m", "awslambdaric"], command ["lambdas.NAME.handler"]
+#   Batch      the ENTRYPOINT below; command: TASK WHAT
+#   Lambda     entrypoint ["python", "-m", "awslambdaric"]; command ["lambdas.NAME.handler"]
 # It runs as any user, on a read-only root with a writable /tmp.
 
-# A digest pins harder: docker buildx imagetools inspect python:3.12.13-slim-bookworm, then --build-arg BASE=…@sha256:…
+# A digest pins harder, where it can be looked up: docker buildx imagetools inspect python:3.12.13-slim-bookworm
 ARG BASE=python:3.12.13-slim-bookworm
 
 FROM ${BASE} AS python
-SHELL ["/bin/sh", "-eu", "-c"]
-# rasterio's wheel brings GDAL but not expat, which slim images lack. The official images ship the standard library
-# without bytecode, and a read-only root could never keep any: every cold start would compile it anew.
-RUN apt-get update; \
-    apt-get install --yes --no-install-recommends "libexpat1=2.5.0-*"; \
-    rm -rf /var/lib/apt/lists/*; \
-    python -m compileall -q -x '/(test|idlelib|tkinter|lib2to3|turtledemo|ensurepip|site-packages)/' \
-        --invalidation-mode unchecked-hash "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
+# rasterio's wheel brings GDAL but not expat, which slim images lack. The official images have no bytecode of the
+# standard library, and a read-only root could never keep any: every cold start would compile it anew.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends "libexpat1=2.5.0-*" \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* \
+    && python -m compileall -q --invalidation-mode unchecked-hash \
+        -x '/(test|idlelib|tkinter|lib2to3|turtledemo|ensurepip|site-packages)/' \
+        "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 
 FROM python AS build
 COPY requirements-image.lock /build/
-# --no-deps: the lock names all that is needed, and leaves out what opensearch-py wants for a protocol not spoken here
-RUN python -m pip install --no-cache-dir --disable-pip-version-check --no-compile --root-user-action ignore \
-        --no-deps --require-hashes --only-binary :all: --target /build/packages -r /build/requirements-image.lock; \
-    rm -rf /build/packages/bin; \
-    find /build/packages -type d -name tests -prune -exec rm -r {} +; \
-    find /build/packages -type f -regex '.*\.\(pyi\|pyx\|pxd\|pxi\|c\|h\|a\)' -delete; \
-    python -m compileall -q -j 0 --invalidation-mode unchecked-hash /build/packages; \
-    chmod -R a+rX,go-w /build/packages
+# --no-deps: the lock names all that is needed, and leaves out what opensearch-py has for a protocol not spoken here
+RUN python -m pip install --no-deps --require-hashes --only-binary :all: --no-cache-dir --no-compile \
+        --disable-pip-version-check --root-user-action ignore --target /build/packages -r /build/requirements-image.lock \
+    && rm -r /build/packages/bin \
+    && find /build/packages -type d -name tests -prune -exec rm -r {} + \
+    && find /build/packages -type f -regex '.*\.\(pyi\|pyx\|pxd\|pxi\|c\|h\|a\)' -delete \
+    && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /build/packages \
+    && chmod -R a+rX,go-w /build/packages
 COPY batch_job /build/project/batch_job
 COPY lambdas /build/project/lambdas
-RUN python -m compileall -q --invalidation-mode unchecked-hash /build/project; \
-    chmod -R a+rX,go-w /build/project
+RUN python -m compileall -q --invalidation-mode unchecked-hash /build/project \
+    && chmod -R a+rX,go-w /build/project
 
 FROM python
 # nothing in the image can install anything
@@ -43,6 +43,10 @@ ENV HOME=/tmp \
     PYTHONSAFEPATH=1 \
     PYTHONUNBUFFERED=1
 USER 1000:1000
-# a wheel that lacks a library fails here, not on the first night
-RUN ["python", "-c", "import batch_job.__main__, batch_job.wiring.run, lambdas.plan_inventory, awslambdaric"]
+# what lacks a library, a module or the right to be read fails here, not in the first night
+RUN python -c "import importlib, pkgutil, awslambdaric, batch_job, lambdas; \
+[importlib.import_module(module.name) for package in (batch_job, lambdas) \
+ for module in pkgutil.walk_packages(package.__path__, package.__name__ + '.')]"
+# a volume of Fargate that is mounted here takes on these permissions, and is root's alone otherwise
+VOLUME ["/tmp"]
 ENTRYPOINT ["python", "-m", "batch_job"]
