@@ -6,11 +6,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location
 """
 
 import argparse
-import csv
-import gzip
-import hashlib
-import io
-import json
 import os
 import sys
 import uuid
@@ -22,7 +17,9 @@ from typing import Any, cast
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from batch_job.backfill.listing import ListingHead, Row, data_file, file_of, md5_hex, write_checksum, write_manifest
 from batch_job.errors import BackfillError, SetUpError
+from batch_job.values.inventory import DataFile
 from local.inventory_rows import VERSION_COLUMNS, to_fields
 
 DATA_FILES = 3
@@ -93,7 +90,7 @@ def deliver(
     order = read_order(_configuration(client, bucket, configuration_id), source=bucket)
     began = began or datetime.now(tz=UTC)
     rows = [to_fields(one, order.columns, bucket=bucket) for one in _listed(client, order)]
-    rows.sort(key=lambda row: _md5("".join(row).encode()))  # S3's rows are in no order either
+    rows.sort(key=lambda row: md5_hex("".join(row).encode()))  # S3's rows are in no order either
     described = [
         _put_data(client, order, dealt, part=f"{began} {number}")
         for number in range(data_files)
@@ -104,7 +101,7 @@ def deliver(
         bucket=order.destination,
         manifest_key=manifest_key,
         checksum_key=checksum_key,
-        data_keys=tuple(one["key"] for one in described),
+        data_keys=tuple(one.key for one in described),
         rows=len(rows),
     )
 
@@ -163,46 +160,33 @@ def _listed(client: Any, order: Ordered) -> Iterator[Mapping[str, Any]]:
         yield from page.get("Contents", ())
 
 
-def _put_data(client: Any, order: Ordered, rows: Sequence[Sequence[str]], *, part: str) -> dict[str, Any]:
-    """Write a data file.
-
-    Returns:
-        Its entry in the manifest.
-    """
-    text = io.StringIO(newline="")
-    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
-    body = gzip.compress(text.getvalue().encode(), mtime=0)
+def _put_data(client: Any, order: Ordered, rows: Sequence[Row], *, part: str) -> DataFile:
+    """Write a data file."""
+    body = data_file(rows)
     name = uuid.uuid5(uuid.NAMESPACE_URL, f"s3://{order.destination}/{order.folder} {part}")
     key = f"{order.folder}/data/{name}.csv.gz"
     client.put_object(Bucket=order.destination, Key=key, Body=body, **order.encryption)
-    return {"key": key, "size": len(body), "MD5checksum": _md5(body)}
+    return file_of(key, body)
 
 
-def _put_manifest(client: Any, order: Ordered, began: datetime, files: list[dict[str, Any]]) -> tuple[str, str]:
-    manifest = {
-        "sourceBucket": order.source,
-        "destinationBucket": f"arn:aws:s3:::{order.destination}",
-        "version": "2016-11-30",
-        "creationTimestamp": str(int(began.timestamp() * 1000)),
-        "fileFormat": "CSV",
-        "fileSchema": ", ".join(order.columns),
-        "files": files,
-    }
-    body = json.dumps(manifest, indent=2).encode()
+def _put_manifest(client: Any, order: Ordered, began: datetime, files: Sequence[DataFile]) -> tuple[str, str]:
+    head = ListingHead(
+        source_bucket=order.source,
+        destination_bucket=order.destination,
+        created_ms=int(began.timestamp() * 1000),
+        columns=order.columns,
+    )
+    body = write_manifest(head, files)
     folder = f"{order.folder}/{began.astimezone(UTC):%Y-%m-%dT%H-%MZ}"
     symlink = f"{order.folder}/hive/dt={began.astimezone(UTC):%Y-%m-%d-%H-%M}/symlink.txt"
     parts = {
-        symlink: "\n".join(f"s3://{order.destination}/{one['key']}" for one in files).encode(),
+        symlink: "\n".join(f"s3://{order.destination}/{one.key}" for one in files).encode(),
         f"{folder}/manifest.json": body,
-        f"{folder}/manifest.checksum": _md5(body).encode(),  # the last of all: it starts whoever waits
+        f"{folder}/manifest.checksum": write_checksum(body),  # the last of all: it starts whoever waits
     }
     for key, content in parts.items():
         client.put_object(Bucket=order.destination, Key=key, Body=content, **order.encryption)
     return f"{folder}/manifest.json", f"{folder}/manifest.checksum"
-
-
-def _md5(body: bytes) -> str:
-    return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
 def main(arguments: Sequence[str]) -> None:

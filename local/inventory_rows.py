@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote_plus
 
+from batch_job.backfill.listing import encode_key
 from batch_job.errors import SetUpError
 
 Entry = Mapping[str, Any]
@@ -13,8 +13,6 @@ Entry = Mapping[str, Any]
 
 VERSION_COLUMNS = ("VersionId", "IsLatest", "IsDeleteMarker")
 """Directly after the key, where all versions are listed."""
-KEY_SAFE = "/"
-"""What stays as it is in keys; they are encoded as forms are, a space becomes ``+``."""
 
 
 def to_fields(entry: Entry, columns: Sequence[str], *, bucket: str) -> list[str]:
@@ -29,7 +27,7 @@ def to_fields(entry: Entry, columns: Sequence[str], *, bucket: str) -> list[str]
 
 
 def _key(entry: Entry) -> str:
-    return quote_plus(entry["Key"], safe=KEY_SAFE)
+    return encode_key(entry["Key"])
 
 
 def _version(entry: Entry) -> str:

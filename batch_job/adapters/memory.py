@@ -92,7 +92,8 @@ class MemoryObjectStore:
             stored = self._objects.get(image)
             if stored is not None and key.startswith(prefix):
                 facts = stored.facts
-                yield ListedObject(key=key, etag=facts.etag, size=facts.size, last_modified=facts.last_modified)
+                storage_class = "STANDARD" if facts.readable else "GLACIER"
+                yield ListedObject(key, facts.etag, facts.size, facts.last_modified, storage_class)
 
 
 class MemoryArchiveStore:

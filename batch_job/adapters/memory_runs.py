@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batch_job.adapters.memory import MemoryArchiveStore, MemoryObjectStore
+from batch_job.adapters.memory import EPOCH, MemoryArchiveStore, MemoryObjectStore
 from batch_job.errors import ChangedError, ConflictError
 from batch_job.values.image import ImageRef
-from batch_job.values.objects import StoredBytes
+from batch_job.values.objects import ListedObject, StoredBytes
 
 if TYPE_CHECKING:
     from batch_job.ports import ByteStream, JobQueue, MessageQueue, OpenStream, RunStore
@@ -26,11 +26,24 @@ class MemoryRunStore(MemoryArchiveStore):
     def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
+        self.written_at: dict[str, str] = {}
+        """ISO 8601 in UTC."""
 
     def read(self, key: str) -> StoredBytes | None:
         """Read a whole object for writing over it; None when it does not exist."""
         body = self.objects.get(key)
         return None if body is None else StoredBytes(body, _etag(body))
+
+    def listed(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield the objects under a prefix, by key; each was written at ``written_at[key]``, or at ``EPOCH``."""
+        for key in self.keys(prefix):
+            body = self.objects[key]
+            yield ListedObject(key, _etag(body), len(body), self.written_at.get(key, EPOCH))
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the folders right under a prefix."""
+        below = (key.removeprefix(prefix).partition("/") for key in self.keys(prefix))
+        yield from dict.fromkeys(f"{prefix}{folder}/" for folder, slash, _ in below if slash)
 
     def put_over(self, key: str, body: bytes, *, over: str | None) -> str:
         """Write, if the object's ETag is still ``over``.
@@ -44,6 +57,10 @@ class MemoryRunStore(MemoryArchiveStore):
                 raise ConflictError(f"{key} is no longer {over or 'absent'}")
             self.objects[key] = body
         return _etag(body)
+
+    def delete(self, key: str) -> None:
+        """Delete an object; that there is none is no error."""
+        self.objects.pop(key, None)
 
 
 @dataclass(frozen=True, slots=True)

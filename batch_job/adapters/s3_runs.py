@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from batch_job.adapters.aws_errors import S3, as_ours, error_code
-from batch_job.adapters.s3 import S3ArchiveStore
+from batch_job.adapters.s3 import S3ArchiveStore, S3ObjectStore
 from batch_job.errors import ConflictError
 from batch_job.ports import ByteStream, OpenStream, RunStore
-from batch_job.values.objects import StoredBytes
+from batch_job.values.objects import ListedObject, StoredBytes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -36,6 +36,21 @@ class S3RunStore(S3ArchiveStore):
             with closing(answer["Body"]) as body:
                 return StoredBytes(body.read(), answer["ETag"].strip('"'))
 
+    def listed(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield the objects under a prefix, by key."""
+        for found in S3ObjectStore(self._client).list(self._bucket, self._root + prefix):
+            yield replace(found, key=found.key.removeprefix(self._root))
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the folders right under a prefix; see ``ports.RunStore``."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=self._root + prefix, Delimiter="/"
+        )
+        with as_ours(S3, doing=f"listing {self._uri(prefix)} (needs s3:ListBucket)"):
+            for page in pages:
+                for folder in page.get("CommonPrefixes", ()):
+                    yield folder["Prefix"].removeprefix(self._root)
+
     def put_over(self, key: str, body: bytes, *, over: str | None) -> str:
         """Write, if the object's ETag is still ``over``; see ``ports.RunStore``."""
         condition: dict[str, Any] = {"IfNoneMatch": "*"} if over is None else {"IfMatch": f'"{over}"'}
@@ -47,6 +62,11 @@ class S3RunStore(S3ArchiveStore):
                     raise ConflictError(f"{self._uri(key)} is no longer {over or 'absent'}") from error
                 raise
         return answer["ETag"].strip('"')
+
+    def delete(self, key: str) -> None:
+        """Delete an object; that there is none is no error."""
+        with as_ours(S3, doing=f"deleting {self._uri(key)} (needs s3:DeleteObject)"):
+            self._client.delete_object(Bucket=self._bucket, Key=self._root + key)
 
 
 class S3Streams:

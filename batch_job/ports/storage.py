@@ -55,6 +55,14 @@ class RunStore(ArchiveStore, Protocol):
         """Read a whole object for writing over it; None when it does not exist."""
         ...
 
+    def listed(self, prefix: str) -> Iterator[ListedObject]:
+        """Yield the objects under a prefix, by key."""
+        ...
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the folders right under a prefix that ends with ``/``, by name, without what is in them: ``a/b/``."""
+        ...
+
     def put_over(self, key: str, body: bytes, *, over: str | None) -> str:
         """Write, if the object's ETag is still ``over`` (None: if there is no object); gives the new ETag.
 
@@ -62,6 +70,10 @@ class RunStore(ArchiveStore, Protocol):
             ConflictError: it is not, or an earlier try of this very write arrived and its answer was lost.
             UnavailableError: whether it was written is not known.
         """
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete an object; that there is none is no error."""
         ...
 
 

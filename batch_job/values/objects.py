@@ -25,6 +25,8 @@ class ListedObject:
     size: int
     last_modified: str
     """ISO 8601 in UTC."""
+    storage_class: str = "STANDARD"
+    """As S3 names it; of Intelligent-Tiering a listing does not tell the tier."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,3 +85,10 @@ def test_an_object_is_read_as_a_stream(client: Any, bucket: str):
 def test_there_is_no_stream_of_nothing(client: Any, bucket: str):
     with pytest.raises(ChangedError, match="none"), S3Streams(client)(bucket=bucket, key="none"):
         pytest.fail("opened")
+
+
+def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: S3RunStore):
+    store.put("gone", b"one")
+    store.delete("gone")
+    store.delete("gone")
+    assert store.get("gone") is None
