@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from batch_job.metrics import Metric
 from batch_job.ports import Count
 from batch_job.values.work import Failed, Indexed, Outcome, Removed, Skipped
 
@@ -70,6 +71,17 @@ class Tally:
         """Count an image that a later run must do."""
         with self._lock:
             self.images["left"] += 1
+
+    def figures(self) -> dict[Metric, float]:
+        """Give the counts so far that are metrics."""
+        with self._lock:
+            return {
+                Metric.IMAGES: self.images.total() - self.images["left"],
+                Metric.CHIPS: self.counts[Count.CHIPS],
+                Metric.CALLS: self.counts[Count.ANSWERS] + self.counts[Count.REJECTED],
+                Metric.THROTTLES: self.counts[Count.THROTTLED],
+                Metric.FAILURES: self.images["failed"],
+            }
 
     def summary(self) -> dict[str, Any]:
         """Give everything counted, as the run's JSON summary names it."""

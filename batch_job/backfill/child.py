@@ -22,6 +22,7 @@ from batch_job.errors import (
     TransientError,
     UnavailableError,
 )
+from batch_job.metrics import NO_METRICS, Metric, Metrics
 from batch_job.tally import Tally
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Outcome, Shard, ShardDone, Skipped, SkipReason
@@ -81,12 +82,14 @@ class Child:
     """Empty at first; counts what ``visit`` does."""
     lease_s: float
     """How long an image stays with a worker that died on it."""
+    metrics: Metrics = NO_METRICS
+    """Where the shard's figures go."""
     now: Callable[[], float] = time.monotonic
     """Seconds."""
     sleep: Callable[[float], None] = time.sleep
 
     def run(self, name: str) -> ShardEnd:
-        """Work through the shard of this name; says how that ended, in one line of log too.
+        """Work through the shard of this name; says how that ended, in one line of log and one of metrics too.
 
         The line is an interface: ``shard.done``, with ``run_id``, ``shard``, ``outcome`` (a ``ShardEnd``), ``error``
         (null or why), ``images``, ``errors``, ``chips``, ``calls``, ``labels``, ``exit_code`` and ``duration_ms``.
@@ -153,6 +156,8 @@ class Child:
             exit_code=end.exit_code,
             duration_ms=self._since(began),
         )
+        figures = self.tally.figures() | {Metric.SECONDS: self.now() - began}
+        self.metrics.emit(figures, outcome=str(end), **structlog.contextvars.get_contextvars())
 
     def _since(self, began: float) -> int:
         return round((self.now() - began) * 1000)

@@ -3,25 +3,31 @@
 Planning twice is wasteful, never wrong: whoever works an item claims the image before it pays for anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
-from batch_job.backfill.inventory import parse_manifest, read_rows
-from batch_job.backfill.jobs import JobTask, job_parameters
+from batch_job.backfill.claimed import Hold, write_plan
+from batch_job.backfill.delivery import read_manifest
+from batch_job.backfill.jobs import submit_plan, submit_shards, submit_sweep
 from batch_job.backfill.known import Known
-from batch_job.backfill.messages import CHECKSUM, Delivered, PlanFile
-from batch_job.backfill.plan import PlanCounts, Rules, portions, ranges
-from batch_job.backfill.shards import Claim, FilePlan, RunFolder, activate, active_run
-from batch_job.errors import BackfillError, InputError, InventoryError
+from batch_job.backfill.messages import Delivered, PlanFile
+from batch_job.backfill.orders import PAUSE_KEY, EndAtOnce
+from batch_job.backfill.plan import PlanCounts, Rules, ranges
+from batch_job.backfill.progress import is_planned
+from batch_job.backfill.records import Claim, FilePlan
+from batch_job.backfill.shards import SWEEP_RECORD, RunFolder, activate
+from batch_job.backfill.superseding import call_off, is_behind, is_superseded
+from batch_job.errors import BackfillError, HandedBackError, InventoryError
+from batch_job.metrics import NO_METRICS, Metric, Metrics
 from batch_job.ports import Clock, JobQueue, Ledger, MessageQueue, OpenStream, RunStore
-from batch_job.values.inventory import DataFile, InventoryRow, Manifest, UnreadableRow
-from batch_job.values.work import Shard, ShardRange
+from batch_job.values.inventory import DataFile, Manifest, Scope
+from batch_job.values.work import Redo
 
-MANIFEST = "manifest.json"
-MAX_ROWS_TOLD = 5
-"""Unreadable rows of a file that are logged one by one; the others are counted."""
+LARGE_BYTES = 400_000_000
+"""A CSV of more compressed bytes is a Batch job's from the beginning: about 8 million rows, of which a Lambda with one
+vCPU plans some 40,000 a second; so it needs a quarter of its 15 minutes for the largest that it is given."""
 
 log = structlog.get_logger()
 
@@ -41,6 +47,14 @@ class Superseded:
     run_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """Left to a Batch job, as this planner's time is up."""
+
+    run_id: str
+    file_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
     """Both steps, over the services."""
@@ -56,143 +70,50 @@ class Planner:
     """The only one whose inventories are planned."""
     owner: str
     """Names this attempt among all that may plan the same CSV."""
+    is_ending: Callable[[], bool] = bool
+    """Tells whether this planner is to stop soon: it has half a minute then."""
+    metrics: Metrics = NO_METRICS
 
-    def take(self, message: Delivered | PlanFile) -> Begun | FilePlan | Superseded:
-        """Do what a message asks for, and log what came of it; see ``begin`` and ``plan_file``."""
-        ended = self.begin(message) if isinstance(message, Delivered) else self.plan_file(message)
-        match ended:
-            case Begun(run_id=run_id, files=files):
-                log.info("plan.begun", run_id=run_id, files=files)
-            case Superseded(run_id=run_id):
-                log.info("plan.superseded", run_id=run_id)
-            case FilePlan():
-                log.info(
-                    "plan.done", plan=ended.name, shards=ended.shards, jobs=len(ended.jobs), **ended.counts.to_json()
-                )
-        return ended
+    def take(self, message: Delivered | PlanFile) -> Begun | FilePlan | Superseded | HandedOver:
+        """Do what a message asks for; see ``begin`` and ``plan_file``. What time does not allow, a Batch job does."""
+        if isinstance(message, Delivered):
+            return self.begin(message)
+        try:
+            return self.plan_file(message)
+        except HandedBackError:
+            submit_plan(self.jobs, message.run_id, message.file_id)
+            log.info("plan.handed_over", run_id=message.run_id, file=message.file_id)
+            return HandedOver(message.run_id, message.file_id)
 
     def begin(self, delivered: Delivered) -> Begun | Superseded:
-        """Start a run: check the manifest, ask the ledger what it knows, send a message for each CSV.
+        """Start a run: check the manifest, ask the ledger what it knows, have each CSV planned; log what came of it.
 
         Raises:
             InventoryError: it cannot be planned.
         """
-        manifest = self._manifest(delivered)
+        manifest = read_manifest(self.open_stream, delivered, of_bucket=self.bucket)
         folder = RunFolder(self.runs, manifest.run_id)
-        before = active_run(self.runs, bucket=self.bucket)
-        if before is not None and before > manifest.run_id:
+        ended = self._begun(folder, manifest)
+        if isinstance(ended, Superseded):
+            log.info("plan.superseded", run_id=ended.run_id)
+            return ended
+        log.info("plan.begun", run_id=ended.run_id, files=ended.files)
+        if manifest.request.is_nightly:
+            self.metrics.emit({Metric.INVENTORIES: 1}, run_id=ended.run_id)
+        self._sweep_if_due(folder, manifest)
+        return ended
+
+    def _begun(self, folder: RunFolder, manifest: Manifest) -> Begun | Superseded:
+        whole = manifest.request.scope is Scope.BUCKET
+        if whole and is_behind(self.runs, manifest):
             return Superseded(manifest.run_id)
         folder.write_manifest(manifest)
-        self._known(folder)
-        if before is not None and before < manifest.run_id:
-            self._call_off(RunFolder(self.runs, before))
-        if not activate(self.runs, manifest.run_id, bucket=self.bucket):
+        self._known(folder, manifest)
+        if whole and not self._activated(manifest):
             return Superseded(manifest.run_id)
-        self.messages.send(PlanFile(manifest.run_id, file.id).to_json() for file in manifest.files)
-        return Begun(manifest.run_id, len(manifest.files))
-
-    def _manifest(self, delivered: Delivered) -> Manifest:
-        folder, _, name = delivered.key.rpartition("/")
-        if name != CHECKSUM:
-            raise InventoryError(f"s3://{delivered.bucket}/{delivered.key} is no {CHECKSUM}")
-        beside = f"{folder}/".lstrip("/")
-        manifest = parse_manifest(
-            self._read(delivered.bucket, beside + MANIFEST), checksum=self._read(delivered.bucket, delivered.key)
-        )
-        if manifest.source_bucket != self.bucket:
-            raise InventoryError(f"an inventory of {manifest.source_bucket}; {self.bucket} is planned here")
-        return manifest
-
-    def _read(self, bucket: str, key: str) -> bytes:
-        with self.open_stream(bucket=bucket, key=key) as stream:
-            return stream.read(-1)
-
-    def _known(self, folder: RunFolder) -> Known:
-        known = folder.known()
-        if known is None:
-            known = Known.of(stored.entry for stored in self.ledger.entries(bucket=self.bucket))
-            folder.write_known(known)
-        return known
-
-    def _call_off(self, folder: RunFolder) -> None:
-        """Take back the jobs of an older run that wait; what they were to do, the new run plans anew."""
-        try:
-            manifest = folder.manifest()
-        except InputError:
-            return  # so old that its folder is gone
         for file in manifest.files:
-            record = folder.record(file.id)
-            if record is not None and record.plan is not None:
-                for job_id in record.plan.jobs:
-                    self.jobs.cancel(job_id, reason="a newer inventory is planned")
-
-    def plan_file(self, wanted: PlanFile) -> FilePlan | Superseded:
-        """Plan one CSV: claim it, write its shards, submit its jobs, write down what came of it.
-
-        Raises:
-            InventoryError: it is not what the manifest lists; nothing was submitted.
-            ConflictError: somebody else plans it.
-        """
-        folder = RunFolder(self.runs, wanted.run_id)
-        manifest = folder.manifest()
-        file = manifest.file(wanted.file_id)
-        if file is None:
-            raise InventoryError(f"run {wanted.run_id} has no file {wanted.file_id}")
-        if self._is_superseded(wanted.run_id):
-            return Superseded(wanted.run_id)
-        claim = folder.claim(file.id, owner=self.owner, now_ms=self.clock.now_ms())
-        if isinstance(claim, FilePlan):
-            return claim
-        try:
-            return self._plan_claimed(folder, claim, manifest, file)
-        except BackfillError:
-            self._release(folder, claim)
-            raise
-
-    def _is_superseded(self, run_id: str) -> bool:
-        active = active_run(self.runs, bucket=self.bucket)
-        return active is not None and active > run_id
-
-    def _release(self, folder: RunFolder, claim: Claim) -> None:
-        try:
-            folder.release(claim)
-        except BackfillError as error:  # it runs out by itself; the first error is what matters
-            log.warning("claim.not_released", run_id=folder.run_id, file=claim.file_id, error=str(error))
-
-    def _plan_claimed(
-        self, folder: RunFolder, claim: Claim, manifest: Manifest, file: DataFile
-    ) -> FilePlan | Superseded:
-        name = f"{file.id}-{self.rules.id}"
-        shards, counts = 0, PlanCounts()
-        with self.open_stream(bucket=manifest.destination_bucket, key=file.key) as stream:
-            rows = _telling(read_rows(stream, file, manifest), file)
-            for portion in portions(rows, self._known(folder), self.rules, bucket=self.bucket):
-                counts += portion.counts
-                if portion.items:
-                    folder.write_shard(Shard(folder.run_id, f"{name}-{shards:06d}", portion.items))
-                    shards += 1
-        if self._is_superseded(folder.run_id):
-            folder.release(claim)
-            return Superseded(folder.run_id)
-        jobs = tuple(self._submit(job) for job in ranges(folder.run_id, name, shards=shards))
-        plan = FilePlan(name=name, shards=shards, counts=counts, jobs=jobs)
-        folder.complete(claim, plan)
-        return plan
-
-    def _submit(self, shards: ShardRange) -> str:
-        name, parameters = (
-            f"{shards.run_id}-{shards.plan}-{shards.first}",
-            job_parameters(JobTask.SHARDS, shards.to_text()),
-        )
-        if shards.count == 1:
-            return self.jobs.submit(name, parameters)
-        return self.jobs.submit_array(name, parameters, size=shards.count)
-
-
-def _telling(rows: Iterator[InventoryRow | UnreadableRow], file: DataFile) -> Iterator[InventoryRow | UnreadableRow]:
-    told = 0
-    for row in rows:
-        if isinstance(row, UnreadableRow) and told < MAX_ROWS_TOLD:
-            told += 1
-            log.warning("inventory.unreadable_row", file=file.key, line=row.line, error=row.why)
-        yield row
+            if file.size > LARGE_BYTES:
+                submit_plan(self.jobs, manifest.run_id, file.id)
+        small = (file for file in manifest.files if file.size <= LARGE_BYTES)
+        self.messages.send(PlanFile(manifest.run_id, file.id).to_json() for file in small)
+        return Begun(manifest.run_id, len(manifest.files))

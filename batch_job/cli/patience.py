@@ -93,7 +93,7 @@ class Patience:
 
     def _visit(self, image: ImageRef, reconcile: Callable[[ImageRef], Outcome]) -> Outcome:
         with self._tally.visit():
-            return logged(reconcile, image)
+            return logged(reconcile, image, tally=self._tally)
 
     def _defect(self, error: Exception) -> str:
         self._defects += 1

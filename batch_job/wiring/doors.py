@@ -1,4 +1,4 @@
-"""What every door does with one image: reconcile it, log one line."""
+"""What every door does with one image: reconcile it, log one line; emit its figures, where each image is work alone."""
 
 import time
 from collections.abc import Callable
@@ -7,27 +7,63 @@ from typing import Any
 import structlog
 
 from batch_job.errors import BackfillError
+from batch_job.metrics import Metric, Metrics
+from batch_job.ports import Count
+from batch_job.tally import Tally
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Failed, Indexed, Outcome, Skipped
 
 log = structlog.get_logger()
 
 
-def logged(reconcile: Callable[[ImageRef], Outcome], image: ImageRef) -> Outcome:
+def measured(visit: Callable[[ImageRef], Outcome], image: ImageRef, *, tally: Tally, metrics: Metrics) -> Outcome:
+    """Visit an image and count it, and emit what that came to: for doors where each image is work of its own.
+
+    Args:
+        visit: ``logged``, with the reconciler.
+        image: The image.
+        tally: What the stages count into; one image at a time.
+        metrics: Where the figures go.
+    """
+    began, before = time.monotonic(), tally.figures()
+    try:
+        with tally.visit():
+            outcome = visit(image)
+        if not (isinstance(outcome, Skipped) and outcome.worth_retrying):
+            tally.ended(outcome)
+    finally:
+        figures = {metric: n - before[metric] for metric, n in tally.figures().items()}
+        metrics.emit(figures | {Metric.SECONDS: time.monotonic() - began}, image=image.uri)
+    return outcome
+
+
+def logged(reconcile: Callable[[ImageRef], Outcome], image: ImageRef, *, tally: Tally) -> Outcome:
     """Reconcile an image and log how that ended; errors are logged and pass on.
 
     The line is an interface: ``image.done`` or ``image.left``, with ``image``, ``outcome`` (``indexed``, ``removed``,
-    ``skipped``, ``failed``, ``left``), ``reason``, ``error`` (a code, or the name of what was raised), ``labels`` and
-    ``duration_ms``, null where there is none; and what the door has bound, ``run_id`` say.
+    ``skipped``, ``failed``, ``left``), ``reason``, ``error`` (a code, or the name of what was raised), ``chips``,
+    ``labels`` and ``duration_ms``, null where there is none; and what the door has bound, ``run_id`` and ``shard`` say.
+
+    Args:
+        reconcile: The reconciler's.
+        image: The image.
+        tally: What its stages count into; one image at a time.
     """
-    began = time.monotonic()
+    began, chips = time.monotonic(), tally.counts[Count.CHIPS]
+
+    def spent() -> dict[str, int]:
+        return {
+            "chips": tally.counts[Count.CHIPS] - chips,
+            "duration_ms": round((time.monotonic() - began) * 1000),
+        }
+
     with structlog.contextvars.bound_contextvars(image=image.uri):
         try:
             outcome = reconcile(image)
         except BackfillError as error:
-            log.warning("image.left", **_line("left", reason=str(error), error=type(error).__name__), **_since(began))
+            log.warning("image.left", **_line("left", reason=str(error), error=type(error).__name__), **spent())
             raise
-        log.info("image.done", **_facts(outcome), **_since(began))
+        log.info("image.done", **_facts(outcome), **spent())
     return outcome
 
 
@@ -47,7 +83,3 @@ def _line(
     outcome: str, *, reason: str | None = None, error: str | None = None, labels: int | None = None
 ) -> dict[str, Any]:
     return {"outcome": outcome, "reason": reason, "error": error, "labels": labels}
-
-
-def _since(began: float) -> dict[str, int]:
-    return {"duration_ms": round((time.monotonic() - began) * 1000)}

@@ -16,6 +16,7 @@ from batch_job.backfill.child import Child
 from batch_job.backfill.orders import ObedientStages, Orders
 from batch_job.backfill.shards import RunFolder
 from batch_job.ledger.reconcile import Reconciler
+from batch_job.metrics import Metrics
 from batch_job.process import Pipeline
 from batch_job.search.mappings import IndexNames
 from batch_job.settings import JobSettings
@@ -56,10 +57,11 @@ def open_child(settings: JobSettings, run_id: str) -> Child:
     )
     return Child(
         folder=folder,
-        visit=partial(logged, reconciler.reconcile),
+        visit=partial(logged, reconciler.reconcile, tally=tally),
         orders=orders,
         tally=tally,
         lease_s=settings.lease_s,
+        metrics=Metrics(stack=settings.stack, lane=settings.lane),
     )
 
 

@@ -12,6 +12,7 @@ from batch_job.adapters.signing import domain_auth
 from batch_job.adapters.sqs import SqsMessageQueue, sqs_client
 from batch_job.backfill.plan import Filters, Rules, Sizing
 from batch_job.backfill.planner import Planner
+from batch_job.metrics import Metrics
 from batch_job.search.mappings import IndexNames
 from batch_job.settings import PlannerSettings
 from batch_job.values.image import IMAGE_SUFFIXES
@@ -36,6 +37,7 @@ def open_planner(settings: PlannerSettings) -> Planner:
         rules=rules_of(settings),
         bucket=settings.bucket,
         owner=f"{socket.gethostname()}-{secrets.token_hex(4)}",
+        metrics=Metrics(stack=settings.stack),
     )
 
 

@@ -8,6 +8,7 @@ import structlog
 
 from batch_job import logs
 from batch_job.errors import ErrorCode, UnavailableError
+from batch_job.tally import Tally
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Failed, Indexed, Removed, Skipped, SkipReason
 from batch_job.wiring import doors
@@ -45,7 +46,7 @@ def test_the_line_of_an_image_has_fixed_keys(case, lines):
         end = ENDS[name]
         with structlog.contextvars.bound_contextvars(run_id=given["run_id"]):
             try:
-                doors.logged(reconcile, IMAGE)
+                doors.logged(reconcile, IMAGE, tally=Tally())
             except UnavailableError:
                 assert name == "left"
     produced = lines()
