@@ -8,13 +8,15 @@ from opensearchpy import OpenSearch
 
 from batch_job.adapters.opensearch import as_ours
 from batch_job.adapters.opensearch_pages import Hits, pages
-from batch_job.errors import SetUpError
-from batch_job.ports import SearchIndex
+from batch_job.errors import ErrorCode, SetUpError
+from batch_job.ports import FailureList, SearchIndex
 from batch_job.search.mappings import IndexNames
-from batch_job.search.queries import BY_CONFIDENCE, BY_KEY, images_under, to_query
+from batch_job.search.queries import BY_CONFIDENCE, BY_KEY, failures_under, images_under, to_query
 from batch_job.values.documents import LabelDocument
 from batch_job.values.ledger import LedgerEntry
 from batch_job.values.query import LabelQuery
+
+_ALL_CODES = {"field": "error_code", "size": len(ErrorCode)}
 
 
 class OpenSearchSearch:
@@ -45,7 +47,21 @@ class OpenSearchSearch:
 
     def images(self, bucket: str, prefix: str = "") -> Iterator[LedgerEntry]:
         """Yield the images of a bucket whose keys start with ``prefix``, with what is known of them, by key."""
-        for hits in pages(self._client, self._names.images, images_under(bucket, prefix), order=BY_KEY):
+        yield from self._entries(images_under(bucket, prefix))
+
+    def failures(self, bucket: str, prefix: str = "", code: ErrorCode | None = None) -> Iterator[LedgerEntry]:
+        """Yield the images that failed, by key; at most 1,000 are alive."""
+        yield from self._entries(failures_under(bucket, prefix, code))
+
+    def failure_counts(self, bucket: str) -> dict[ErrorCode, int]:
+        """Count the images that failed by error code, the most frequent first."""
+        asked = {"size": 0, "query": failures_under(bucket, "", None), "aggs": {"codes": {"terms": _ALL_CODES}}}
+        with as_ours(f"counting failures in {self._names.images}"):
+            answer = self._client.search(index=self._names.images, body=asked)
+        return {ErrorCode(one["key"]): one["doc_count"] for one in answer["aggregations"]["codes"]["buckets"]}
+
+    def _entries(self, query: dict[str, Any]) -> Iterator[LedgerEntry]:
+        for hits in pages(self._client, self._names.images, query, order=BY_KEY):
             for hit in hits:
                 yield LedgerEntry.from_source(hit["_source"])
 
@@ -66,3 +82,4 @@ def _live_epoch(document: dict[str, Any]) -> int | None:
 
 if TYPE_CHECKING:
     _fits: type[SearchIndex] = OpenSearchSearch
+    _lists: type[FailureList] = OpenSearchSearch

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from batch_job.cli.signals import EndedBySignal, ended_by_signals
 from batch_job.errors import BackfillError
@@ -15,6 +16,10 @@ EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 
 _COMMANDS = ("doctor", "run", "search", "show")
+
+STACK_VARIABLE = "BACKFILL_STACK"
+"""The stack gives its own workers the same name under it, so the two never disagree."""
+WITHOUT_STACK = ("doctor", "run")
 
 
 class _Commands(click.Group):
@@ -43,7 +48,15 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="imagery-backfill")
-def commands() -> None:
+@click.option(
+    "--stack",
+    metavar="NAME",
+    envvar=STACK_VARIABLE,
+    show_envvar=True,
+    help="A deployed stack: its outputs say where everything is, and its operator's role is assumed.",
+)
+@click.pass_context
+def commands(ctx: click.Context, stack: str | None) -> None:
     """From overhead images to searchable labels: chip, detect, dechip, merge, georeference, index, search.
 
     \b
@@ -56,6 +69,9 @@ def commands() -> None:
       78   a person must act: credentials, settings, servers
       130  interrupted; 129, 143: ended by SIGHUP, SIGTERM
     """  # noqa: D301  click reads \b as "do not rewrap"
+    typed = ctx.get_parameter_source("stack") is ParameterSource.COMMANDLINE
+    if stack and typed and ctx.invoked_subcommand in WITHOUT_STACK:
+        raise click.UsageError(f"{ctx.invoked_subcommand} works without a stack: leave --stack {stack} out")
 
 
 def run_command(arguments: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ from batch_job import logs
 from batch_job.cli.display import stderr_console
 from batch_job.cli.formats import FORMATS
 from batch_job.cli.options import BoxType, NearType, check_local, endpoint_options
+from batch_job.cli.stack import stack_endpoints
 from batch_job.cli.stand_ins import Needed, local_services
 from batch_job.errors import GeometryError, InputError
 from batch_job.values.query import LabelQuery
@@ -58,7 +59,7 @@ def search(**given: Any) -> int:
     check_local(given)
     if sum(given[name] is not None for name in ("within", "near", "area")) > 1:
         raise click.UsageError("--within, --near and --area exclude each other")
-    endpoints = Endpoints(index_url=given["index_url"], index_prefix=given["index_prefix"])
+    endpoints = stack_endpoints(given) or Endpoints(index_url=given["index_url"], index_prefix=given["index_prefix"])
     if given["local"]:
         with local_services(Needed.EVERYTHING_RUNNING, console=stderr_console()) as services:
             endpoints = services.over(endpoints)

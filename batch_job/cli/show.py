@@ -11,6 +11,7 @@ from batch_job import logs
 from batch_job.cli.display import stderr_console
 from batch_job.cli.options import check_local, endpoint_options
 from batch_job.cli.sources import S3_SCHEME, file_source, split_s3
+from batch_job.cli.stack import stack_endpoints, stack_name
 from batch_job.cli.stand_ins import Needed, local_services
 from batch_job.errors import ChangedError, InputError, SettingsError, TransientError
 from batch_job.imagery.draw import draw
@@ -51,9 +52,12 @@ def show(**given: Any) -> int:
     """  # noqa: D301  click reads \b as "do not rewrap"
     logs.configure("error")
     check_local(given)
-    if not (given["geojson"] or given["local"] or given["index_url"]):
-        raise click.UsageError("say where the detections are: --from FILE.geojson, --index URL or --local")
-    endpoints = Endpoints(
+    if not (given["geojson"] or given["local"] or given["index_url"] or stack_name()):
+        raise click.UsageError(
+            "say where the detections are: --from FILE.geojson, --stack NAME, --index URL or --local"
+        )
+    on_this_machine = given["geojson"] and not given["image"].startswith(S3_SCHEME)
+    endpoints = (None if on_this_machine else stack_endpoints(given)) or Endpoints(
         index_url=given["index_url"],
         index_prefix=given["index_prefix"],
         s3_endpoint=given["s3_endpoint"],

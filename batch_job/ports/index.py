@@ -1,8 +1,9 @@
 """The two indices: the ledger, the labels, searching."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
+from batch_job.errors import ErrorCode
 from batch_job.values.documents import LabelDocument
 from batch_job.values.image import ImageRef
 from batch_job.values.ledger import LabelSet, LedgerEntry, Seen, StoredEntry
@@ -49,6 +50,18 @@ class LabelIndex(Protocol):
 
     def delete(self, image: ImageRef, labels: LabelSet) -> None:
         """Delete by id; that there is none is no error."""
+        ...
+
+
+class FailureList(Protocol):
+    """The images index, for those who look after what failed; as of about now, not in real time."""
+
+    def failures(self, bucket: str, prefix: str = "", code: ErrorCode | None = None) -> Iterator[LedgerEntry]:
+        """Yield the images whose keys start with ``prefix`` and that failed, with ``code`` if one is given, by key."""
+        ...
+
+    def failure_counts(self, bucket: str) -> Mapping[ErrorCode, int]:
+        """Count the images that failed by error code, the most frequent first."""
         ...
 
 

@@ -26,3 +26,15 @@ class MessageQueue(Protocol):
     def send(self, bodies: Iterable[str]) -> None:
         """Send all; if this raises, some may have been sent."""
         ...
+
+
+class Deliveries(Protocol):
+    """The messages that come to a Lambda, as it sees them."""
+
+    def postpone(self, receipt: str, *, wait_s: int) -> None:
+        """Have a message that is handed back come again after so many seconds, 43,200 at most."""
+        ...
+
+    def stop(self) -> None:
+        """Have no more of them come until a person wants them again; those under way may."""
+        ...

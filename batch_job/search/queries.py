@@ -5,7 +5,18 @@ from typing import Any
 
 from batch_job.values.query import LabelQuery, LonLatBox, Near
 
-__all__ = ["BY_CONFIDENCE", "BY_ID", "BY_KEY", "LabelQuery", "LonLatBox", "Near", "images_under", "page", "to_query"]
+__all__ = [
+    "BY_CONFIDENCE",
+    "BY_ID",
+    "BY_KEY",
+    "LabelQuery",
+    "LonLatBox",
+    "Near",
+    "failures_under",
+    "images_under",
+    "page",
+    "to_query",
+]
 
 Clause = dict[str, Any]
 
@@ -87,6 +98,13 @@ def images_under(bucket: str, prefix: str) -> Clause:
     if prefix:
         filters.append({"prefix": {"key": prefix}})
     return {"bool": {"filter": filters}}
+
+
+def failures_under(bucket: str, prefix: str, code: str | None) -> Clause:
+    """Ask for the images that failed, of one error code or of any."""
+    query = images_under(bucket, prefix)
+    query["bool"]["filter"] += [{"term": {"state": "failed"}}, *([{"term": {"error_code": code}}] if code else [])]
+    return query
 
 
 def page(query: Clause, *, order: Sequence[Mapping[str, str]], size: int, after: Sequence[Any] | None) -> Clause:

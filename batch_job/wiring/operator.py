@@ -20,6 +20,7 @@ from batch_job.adapters.stack import StackOutputs, assumed, own_session
 from batch_job.ports import (
     ArchiveStore,
     Clock,
+    FailureList,
     JobList,
     JobQueue,
     Ledger,
@@ -28,7 +29,6 @@ from batch_job.ports import (
     OpenStream,
     QueueDepth,
     RunStore,
-    SearchIndex,
 )
 from batch_job.search.mappings import IndexNames
 from batch_job.values.deployment import Deployment
@@ -55,7 +55,7 @@ class Operator:
     depths: Mapping[Messages, QueueDepth]
     plan_messages: MessageQueue
     ledger: Ledger
-    search: SearchIndex
+    failures: FailureList
     on_close: ExitStack = field(default_factory=ExitStack)
 
     def close(self) -> None:
@@ -80,10 +80,10 @@ class Found:
     deployment: Deployment
     session: Any
 
-    def endpoints(self, *, index_url: str | None = None) -> Endpoints:
-        """Give what searching and drawing need; ``index_url`` is taken instead of the stack's own."""
+    def endpoints(self) -> Endpoints:
+        """Give what searching and drawing need."""
         return Endpoints(
-            index_url=index_url or self.deployment.index_url,
+            index_url=self.deployment.index_url,
             index_prefix=self.deployment.index_prefix,
             archive_uri=self.deployment.archive_uri,
             region=self.deployment.region,
@@ -149,7 +149,7 @@ def connect(found: Found, *, index_url: str | None = None) -> Operator:
         depths={queue: SqsQueueDepth(sqs, url=url) for queue, url in urls.items()},
         plan_messages=SqsMessageQueue(sqs, url=at.plan_queue_url),
         ledger=OpenSearchLedger(index, names),
-        search=OpenSearchSearch(index, names),
+        failures=OpenSearchSearch(index, names),
     )
     for client in (s3, batch, sqs, index):
         operator.on_close.callback(client.close)
