@@ -22,6 +22,7 @@ from batch_job.errors import (
     OutOfBudgetError,
     UnavailableError,
 )
+from batch_job.metrics import Metrics
 from batch_job.ports import Count
 from batch_job.tally import Tally
 from batch_job.values.image import ImageRef
@@ -336,3 +337,33 @@ def test_the_line_of_a_shard_has_fixed_keys(case, log_file):
         assert line.pop("timestamp").endswith("Z")
     assert len({frozenset(line) for line in produced}) == 1
     golden_files.check(case, produced)
+
+
+def test_a_shard_is_one_line_of_figures(log_file):
+    day, written = Day({"b": [Failed(image("b"), ErrorCode.UNREADABLE, "empty")]}), []
+    day.child = replace(day.child, metrics=Metrics(stack="Survey", write=written.append))
+    day.run("a", "b")
+    [line] = map(json.loads, written)
+    assert line.pop("_aws")
+    assert line == {
+        "stack": "Survey",
+        "lane": "backfill",
+        "run_id": "run",
+        "shard": NAME,
+        "outcome": "done",
+        "Images": 2,
+        "Chips": 0,
+        "Calls": 8,
+        "Throttles": 0,
+        "Failures": 1,
+        "Seconds": 2,
+    }
+
+
+@pytest.mark.parametrize("end", [AccessError("no role"), UnavailableError("gone"), "end", ValueError("a defect")])
+def test_a_shard_that_ends_badly_has_figures_too(end):
+    day, written = Day({"a": [end] * 9}), []
+    day.child = replace(day.child, metrics=Metrics(stack="Survey", write=written.append))
+    day.run("a")
+    [line] = map(json.loads, written)
+    assert (line["Images"], line["Calls"] > 0) == (0, True)
