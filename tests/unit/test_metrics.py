@@ -55,6 +55,12 @@ def test_every_figure_comes_out_as_it_went_in_whatever_stands_beside_it(values, 
     assert time_ms == 7
 
 
+def test_no_other_key_takes_the_place_of_a_figure():
+    about = {"Calls": "many", "stack": "other", "_aws": None}
+    line = metric_line({Metric.CALLS: 3}, dimensions={"stack": "s"}, time_ms=7, about=about)
+    assert extracted(line) == ({("ImageryBackfill", (("stack", "s"),), "Calls", "Count"): 3}, 7)
+
+
 def test_names_are_those_that_alarms_use():
     assert {str(metric): metric.unit for metric in Metric} == {
         "Images": "Count",
