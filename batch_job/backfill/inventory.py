@@ -17,7 +17,8 @@ import orjson
 
 from batch_job.errors import InventoryError
 from batch_job.ports import ByteStream
-from batch_job.values.inventory import DataFile, InventoryRow, Manifest, UnreadableRow
+from batch_job.values.inventory import NIGHTLY, DataFile, InventoryRow, Manifest, Request, Scope, UnreadableRow
+from batch_job.values.work import Redo
 
 REQUIRED = ("Bucket", "Key")
 """Without the others planning is wasteful (no ETag: everything is visited) but not wrong."""
@@ -56,7 +57,13 @@ def _manifest(facts: Mapping[str, Any], *, md5: str) -> Manifest:
         columns=_columns(facts["fileSchema"]),
         files=tuple(DataFile(file["key"], file["size"], file["MD5checksum"].lower()) for file in facts["files"]),
         md5=md5,
+        request=_request(facts.get("request")),
     )
+
+
+def _request(facts: Mapping[str, Any] | None) -> Request:
+    """Read what our own listings ask for; S3's inventories ask for nothing."""
+    return NIGHTLY if facts is None else Request(scope=Scope(facts["scope"]), redo=Redo(facts["redo"]))
 
 
 def _columns(schema: str) -> tuple[str, ...]:

@@ -6,73 +6,30 @@ Below the root that all runs share::
     runs/<run>/manifest.json                         what is to be planned
     runs/<run>/known                                 what the ledger knew when the run began, as hashes
     runs/<run>/<file>                                one CSV: who plans it, then its plan
+    runs/<run>/keys/<file>                           ... all its keys, as hashes
+    runs/<run>/sweep.json                            who submits the sweep, then its job
+    runs/<run>/jobs/<job>                            a job that was submitted later, after a pause say
     runs/<run>/shards/<file>-<rules>-<n>.ndjson.gz   what one child works through
-    runs/<run>/done/<file>-<rules>-<n>.json          what came of it
+    runs/<run>/done/<file>-<rules>-<n>.json          what came of it; done/sweep.json, of the sweep
 """
 
 import gzip
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Self
-
-import orjson
+from dataclasses import dataclass, replace
 
 from batch_job.backfill.known import Known
-from batch_job.backfill.plan import PlanCounts
+from batch_job.backfill.listed_keys import ListedKeys
+from batch_job.backfill.records import CLAIM_MS, Claim, FilePlan, FileRecord
 from batch_job.errors import ConflictError, InputError, SetUpError
 from batch_job.ports import RunStore
 from batch_job.values.inventory import Manifest
 from batch_job.values.work import Shard, ShardDone
 
-CLAIM_MS = 16 * 60 * 1000
-"""A Lambda ends within 15 minutes (AWS Lambda quotas): a claim older than this is of nobody."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilePlan:
-    """What a CSV came to."""
-
-    name: str
-    """The common beginning of its shards' names."""
-    shards: int
-    counts: PlanCounts
-    jobs: tuple[str, ...]
-    """Ids of the jobs that were submitted."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRecord:
-    """How far the planning of one CSV is."""
-
-    owner: str
-    until_ms: int
-    """The claim's end, unless it is planned."""
-    plan: FilePlan | None = None
-
-    def to_json(self) -> bytes:
-        """Encode."""
-        return orjson.dumps(self)
-
-    @classmethod
-    def from_json(cls, body: bytes) -> Self:
-        """Decode what ``to_json`` wrote."""
-        facts: dict[str, Any] = orjson.loads(body)
-        plan = facts.pop("plan")
-        if plan is not None:
-            counts, jobs = PlanCounts(**plan.pop("counts")), tuple(plan.pop("jobs"))
-            plan = FilePlan(**plan, counts=counts, jobs=jobs)
-        return cls(**facts, plan=plan)
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to plan one CSV, until it runs out."""
-
-    file_id: str
-    owner: str
-    etag: str
-    """Of the record that says so."""
+SWEEP_RECORD = "sweep.json"
+"""Claimed like a CSV's, by whoever submits the sweep."""
+SWEEP_DONE = "sweep"
+"""Names the sweep's done marker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +91,18 @@ class RunFolder:
                 return record.plan
             if record.until_ms > now_ms and record.owner != owner:
                 raise ConflictError(f"{record.owner} plans {file_id} of {self.run_id} until {record.until_ms}")
-        claimed = FileRecord(owner=owner, until_ms=now_ms + CLAIM_MS)
-        return self._write_over(Claim(file_id, owner, stored.etag if stored else ""), claimed)
+        return self._claim(Claim(file_id, owner, until_ms=0, etag=stored.etag if stored else ""), now_ms=now_ms)
+
+    def renew(self, claim: Claim, *, now_ms: int) -> Claim:
+        """Hold on to a claim.
+
+        Raises:
+            ConflictError: it ran out, and somebody else has it.
+        """
+        return self._claim(claim, now_ms=now_ms)
+
+    def _claim(self, claim: Claim, *, now_ms: int) -> Claim:
+        return self._write_over(claim, FileRecord(owner=claim.owner, until_ms=now_ms + CLAIM_MS))
 
     def complete(self, claim: Claim, plan: FilePlan) -> None:
         """Write the plan of a claimed CSV.
@@ -152,12 +119,47 @@ class RunFolder:
     def _write_over(self, claim: Claim, record: FileRecord) -> Claim:
         key, body = self._key(claim.file_id), record.to_json()
         try:
-            return Claim(claim.file_id, claim.owner, self.store.put_over(key, body, over=claim.etag or None))
+            etag = self.store.put_over(key, body, over=claim.etag or None)
         except ConflictError:
             stored = self.store.read(key)
             if stored is None or stored.body != body:
                 raise
-            return Claim(claim.file_id, claim.owner, stored.etag)  # it was this write whose answer was lost
+            etag = stored.etag  # it was this write whose answer was lost
+        return replace(claim, until_ms=record.until_ms, etag=etag)
+
+    def write_keys(self, file_id: str, keys: ListedKeys) -> None:
+        """Keep the keys of a CSV; the same rows give the same bytes."""
+        self.store.put(self._key(f"keys/{file_id}"), keys.to_bytes())
+
+    def keys(self, file_id: str) -> ListedKeys:
+        """Read the keys of a CSV that is planned.
+
+        Raises:
+            SetUpError: they are not there, or damaged.
+        """
+        body = self.store.get(self._key(f"keys/{file_id}"))
+        if body is None:
+            raise SetUpError(f"run {self.run_id} has no keys of {file_id}")
+        try:
+            return ListedKeys.from_bytes(body)
+        except ValueError as error:
+            raise SetUpError(f"run {self.run_id}, keys of {file_id}: {error}") from error
+
+    def listed_files(self) -> Iterator[str]:
+        """Yield the ids of the CSVs whose keys are kept."""
+        prefix = self._key("keys/")
+        for key in self.store.keys(prefix):
+            yield key.removeprefix(prefix)
+
+    def note_job(self, job_id: str) -> None:
+        """Remember a job that no plan names, so that a newer run can call it off."""
+        self.store.put(self._key(f"jobs/{job_id}"), b"")
+
+    def noted_jobs(self) -> Iterator[str]:
+        """Yield the ids of such jobs."""
+        prefix = self._key("jobs/")
+        for key in self.store.keys(prefix):
+            yield key.removeprefix(prefix)
 
     def write_shard(self, shard: Shard) -> None:
         """Write a shard; the same plan gives the same bytes."""

@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from batch_job.adapters.memory import ManualClock, MemoryLedger, MemoryObjectStore
-from batch_job.adapters.memory_runs import MemoryJobQueue, MemoryMessageQueue, MemoryRunStore, MemoryStreams
+from batch_job.adapters.memory_runs import (
+    MemoryJobQueue,
+    MemoryMessageQueue,
+    MemoryRunStore,
+    MemoryStreams,
+    SubmittedJob,
+)
 from batch_job.backfill.jobs import TASK, WHAT, JobTask
 from batch_job.backfill.messages import Delivered, PlanFile, read_message
 from batch_job.backfill.plan import Filters, Rules, Sizing
@@ -67,11 +73,14 @@ class World:
         found = [read_message(body) for body in self.messages.bodies]
         return [message for message in found if isinstance(message, PlanFile)]
 
+    def asked(self, task: JobTask) -> list[SubmittedJob]:
+        """The jobs of one task, in the order submitted."""
+        return [job for job in self.jobs.jobs.values() if job.parameters[TASK] == task]
+
     def submitted(self) -> list[WorkItem]:
         """What the children of all jobs would work through, read from the shards as they stand."""
         items = []
-        for job in self.jobs.jobs.values():
-            assert job.parameters[TASK] == JobTask.SHARDS
+        for job in self.asked(JobTask.SHARDS):
             shards = ShardRange.from_text(job.parameters[WHAT])
             assert shards.count == (job.size or 1)
             for index in range(shards.count):

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from batch_job.backfill.jobs import JobTask
 from batch_job.backfill.messages import Delivered, PlanFile
 from batch_job.backfill.plan import PlanCounts
 from batch_job.backfill.planner import Begun, Superseded
-from batch_job.backfill.shards import CLAIM_MS, FilePlan, RunFolder, active_run
+from batch_job.backfill.records import CLAIM_MS, FilePlan
+from batch_job.backfill.shards import RunFolder, active_run
 from batch_job.errors import (
     BackfillError,
     ChangedError,
@@ -89,7 +91,7 @@ def test_an_inventory_becomes_jobs():
         (1, PlanCounts(new=1, items=1, chips=1)),
         (0, PlanCounts()),
     ]
-    assert [job.size for job in world.jobs.jobs.values()] == [2, None]
+    assert [job.size for job in world.asked(JobTask.SHARDS)] == [2, None]
     assert keys(world.submitted()) == ["1.tif", "2.tif", "3.tif", "4.tif", "5.tif"]
 
 
@@ -132,7 +134,8 @@ def test_the_same_message_again_submits_nothing():
     delivered = world.deliver(triples("1.tif"))
     for _ in range(3):
         work_off(world, delivered)
-    assert len(world.jobs.jobs) == 1
+    assert len(world.asked(JobTask.SHARDS)) == 1
+    assert len(world.asked(JobTask.SWEEP)) == 1
     assert world.jobs.cancelled == {}
     assert len(world.sent()) == 3
 
@@ -157,7 +160,8 @@ def test_of_three_at_once_one_plans():
     for thread in threads:
         thread.join()
     assert len(ended) == 3
-    assert len(world.jobs.jobs) == 1
+    assert len(world.asked(JobTask.SHARDS)) == 1
+    assert len(world.asked(JobTask.SWEEP)) == 1
     assert any(isinstance(one, FilePlan) for one in ended)
 
 
@@ -230,7 +234,7 @@ def test_a_newer_inventory_calls_off_the_jobs_of_the_older_run():
     assert world.jobs.cancelled == {}
     newer = world.planner().begin(world.deliver(triples("1.tif"), created_ms=CREATED_MS + DAY_MS))
     assert isinstance(newer, Begun)
-    assert world.jobs.cancelled == dict.fromkeys(["job-0", "job-1"], "a newer inventory is planned")
+    assert world.jobs.cancelled == dict.fromkeys(["job-0", "job-1", "job-2"], "a newer inventory is planned")
 
 
 def test_an_older_inventory_that_arrives_late_is_left_alone():
@@ -360,6 +364,7 @@ def test_what_came_of_a_message_is_one_line():
     assert logs == [
         {"event": "plan.begun", "run_id": begun.run_id, "files": 1, **level},
         {"event": "plan.done", "plan": f"{message.file_id}-{RULES.id}", "shards": 1, "jobs": 1, **counts, **level},
+        {"event": "sweep.submitted", "run_id": begun.run_id, **level},
         {"event": "plan.superseded", "run_id": old.run_id, **level},
     ]
 
@@ -377,9 +382,7 @@ def test_unreadable_rows_are_told_a_few_times_and_counted_always():
         plan = world.planner().plan_file(world.sent()[0])
     assert isinstance(plan, FilePlan)
     assert plan.counts == PlanCounts(unreadable=20)
-    assert [(line["event"], line["line"]) for line in logs] == [
-        ("inventory.unreadable_row", number) for number in range(1, 6)
-    ]
+    assert [line["line"] for line in logs if line["event"] == "inventory.unreadable_row"] == [1, 2, 3, 4, 5]
 
 
 def test_an_index_that_is_away_keeps_an_inventory_from_starting():

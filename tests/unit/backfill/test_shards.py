@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from batch_job.adapters.memory_runs import MemoryRunStore
 from batch_job.backfill.known import Known
 from batch_job.backfill.plan import PlanCounts
-from batch_job.backfill.shards import CLAIM_MS, Claim, FilePlan, FileRecord, RunFolder, activate, active_run
+from batch_job.backfill.records import CLAIM_MS, Claim, FilePlan, FileRecord
+from batch_job.backfill.shards import RunFolder, activate, active_run
 from batch_job.errors import ConflictError, InputError, SetUpError, UnavailableError
 from batch_job.values.image import ImageRef
 from batch_job.values.inventory import Manifest
