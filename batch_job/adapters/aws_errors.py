@@ -150,13 +150,15 @@ SQS: ErrorTable = MappingProxyType(
         "KmsNotFound": AccessError,
         "KmsOptInRequired": AccessError,
         "KmsThrottled": ThrottledError,
+        "MessageNotInflight": ConflictError,  # this and the next: it waits again, or somebody else received it
+        "ReceiptHandleIsInvalid": ConflictError,
         "QueueDoesNotExist": SetUpError,
         f"{_SQS_OLD}NonExistentQueue": SetUpError,
         f"{_SQS_OLD}UnsupportedOperation": SetUpError,
         "UnsupportedOperation": SetUpError,
     }
 )
-"""What botocore's model declares for SendMessageBatch and GetQueueAttributes."""
+"""What botocore's model declares for sending messages, for how long they wait, and GetQueueAttributes."""
 
 SERVICE_QUOTAS: ErrorTable = MappingProxyType(
     {
@@ -171,6 +173,18 @@ SERVICE_QUOTAS: ErrorTable = MappingProxyType(
 
 CLOUDFORMATION: ErrorTable = MappingProxyType({**_COMMON, "ValidationError": SetUpError})
 """Common errors in the AWS CloudFormation API reference; DescribeStacks declares none of its own."""
+
+LAMBDA: ErrorTable = MappingProxyType(
+    {
+        **_COMMON,
+        "InvalidParameterValueException": SettingsError,
+        "ResourceConflictException": ConflictError,  # this and the next: another change of it is under way
+        "ResourceInUseException": ConflictError,
+        "ResourceNotFoundException": SetUpError,
+        "ServiceException": UnavailableError,
+    }
+)
+"""What botocore's model declares for event source mappings."""
 
 STS: ErrorTable = MappingProxyType(
     {

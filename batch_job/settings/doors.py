@@ -61,6 +61,11 @@ class JobSettings(IndexSettings):
     runs_uri: str = Field(pattern=S3_URI, description="`s3://BUCKET/PREFIX` where runs are kept.")
     archive_uri: str = Field(pattern=S3_URI, description="`s3://BUCKET/PREFIX` of the paid answers.")
     lane: str = Field(default="backfill", pattern="^(backfill|live)$", description="Whose share of the calls it draws.")
+    live_queue_url: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="The queue that a live job gives its image back to while the lane is paused; empty: none.",
+    )
 
 
 class LiveSettings(KeyFilters, IndexSettings):

@@ -122,9 +122,13 @@ class WorkItem:
         part = {} if self.parts == 1 else {"part": self.part, "parts": self.parts}
         return orjson.dumps({**facts, **part}, option=orjson.OPT_APPEND_NEWLINE)
 
+    def to_text(self) -> str:
+        """Encode for a job's parameter, or a message."""
+        return self.to_ndjson().decode().rstrip()
+
     @classmethod
-    def from_ndjson(cls, line: bytes) -> Self:
-        """Decode what ``to_ndjson`` wrote."""
+    def from_ndjson(cls, line: bytes | str) -> Self:
+        """Decode what ``to_ndjson`` or ``to_text`` wrote."""
         facts = orjson.loads(line)
         image = ImageRef(bucket=facts.pop("bucket"), key=facts.pop("key"))
         return cls(image, **facts)

@@ -10,12 +10,12 @@ from batch_job.adapters.s3 import S3Clock, s3_client
 from batch_job.adapters.s3_runs import S3RunStore, S3Streams
 from batch_job.adapters.signing import domain_auth
 from batch_job.adapters.sqs import SqsMessageQueue, sqs_client
-from batch_job.backfill.plan import Filters, Rules, Sizing
+from batch_job.backfill.plan import Rules, Sizing
 from batch_job.backfill.planner import Planner
 from batch_job.metrics import Metrics
 from batch_job.search.mappings import IndexNames
 from batch_job.settings import PlannerSettings
-from batch_job.values.image import IMAGE_SUFFIXES
+from batch_job.wiring.filters import filters_of
 
 
 def open_planner(settings: PlannerSettings) -> Planner:
@@ -43,11 +43,5 @@ def open_planner(settings: PlannerSettings) -> Planner:
 
 def rules_of(settings: PlannerSettings) -> Rules:
     """Take what plans depend on from the settings."""
-    filters = Filters(
-        include_prefixes=settings.include_prefixes,
-        exclude_prefixes=settings.exclude_prefixes,
-        include_suffixes=settings.include_suffixes or IMAGE_SUFFIXES,
-        exclude_suffixes=settings.exclude_suffixes,
-    )
     sizing = Sizing(chip_stride_px=settings.chip_px - settings.overlap_px)
-    return Rules(filters=filters, sizing=sizing, index_fingerprint=settings.index_fingerprint)
+    return Rules(filters=filters_of(settings), sizing=sizing, index_fingerprint=settings.index_fingerprint)

@@ -5,6 +5,7 @@ from botocore.exceptions import ClientError
 
 from batch_job.adapters.aws_errors import (
     BATCH,
+    LAMBDA,
     REKOGNITION,
     S3,
     SERVICE_QUOTAS,
@@ -38,6 +39,11 @@ OPERATIONS = [
     ("batch", "DescribeJobs", BATCH),
     ("sqs", "GetQueueAttributes", SQS),
     ("sts", "AssumeRole", STS),
+    ("sqs", "ChangeMessageVisibility", SQS),
+    ("sqs", "GetQueueUrl", SQS),
+    ("lambda", "ListEventSourceMappings", LAMBDA),
+    ("lambda", "GetEventSourceMapping", LAMBDA),
+    ("lambda", "UpdateEventSourceMapping", LAMBDA),
     ("s3", "HeadBucket", S3),
     ("service-quotas", "GetServiceQuota", SERVICE_QUOTAS),
     ("service-quotas", "GetAWSDefaultServiceQuota", SERVICE_QUOTAS),
