@@ -99,6 +99,11 @@ class DeploySettings(KeyFilters, BaseSettings):
     domain_arn: str = Field(default="", description="... and its ARN.")
     user_pool_id: str = Field(default="", description="A Cognito user pool of yours; empty: a new one.")
     identity_pool_id: str = Field(default="", description="... and its identity pool.")
+    people_role_arn: str = Field(
+        default="",
+        pattern=r"^(arn:[a-z-]+:iam::[0-9]{12}:role/\S+)?$",
+        description="... and the IAM role of those who signed in; or, of people in Dashboards of a domain of yours.",
+    )
     vpc_id: str = Field(default="", description="Not offered yet: a VPC for the domain.")
 
     @classmethod
@@ -139,6 +144,10 @@ class DeploySettings(KeyFilters, BaseSettings):
         for one, other in (("domain_endpoint", "domain_arn"), ("user_pool_id", "identity_pool_id")):
             if bool(getattr(self, one)) != bool(getattr(self, other)):
                 raise ValueError(f"{one} and {other} go together")
+        if self.user_pool_id and not self.people_role_arn:
+            raise ValueError("user_pool_id and people_role_arn go together: whom else is the index to let in?")
+        if self.user_pool_id and self.domain_endpoint:
+            raise ValueError("a domain of yours has its own sign-in: user_pool_id is of no use beside domain_endpoint")
         self.pipeline()
         return self
 
