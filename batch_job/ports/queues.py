@@ -1,7 +1,9 @@
 """Where jobs and messages wait."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
+
+from batch_job.values.queues import UnendedJob
 
 
 class JobQueue(Protocol):
@@ -17,6 +19,14 @@ class JobQueue(Protocol):
 
     def cancel(self, job_id: str, *, reason: str) -> None:
         """Take back what has not started, children too; what runs goes on. That it ended already is no error."""
+        ...
+
+
+class UnendedJobs(Protocol):
+    """What of a queue of jobs has not ended."""
+
+    def unended(self) -> Iterator[UnendedJob]:
+        """Yield the jobs, as of about now."""
         ...
 
 

@@ -87,3 +87,15 @@ class JobCounts:
 
     def _sum(self, states: tuple[JobState, ...]) -> int:
         return sum(self.by_state.get(state, 0) for state in states)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnendedJob:
+    """A job that has not ended, and where its children stand; a job of its own is its only child, 0."""
+
+    id: str
+    parameters: Mapping[str, str]
+    waiting: frozenset[int]
+    """Children that have not begun."""
+    working: frozenset[int]
+    """... that have a machine."""
