@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batch_job.detection.findings import Findings
+from batch_job.detection.label_filter import LabelFilter
 from batch_job.detection.merge import merge
 from batch_job.errors import BackfillError
 from batch_job.hooks import MergedImage, correct, refine
@@ -60,7 +61,7 @@ class Pipeline:
             with self._timed("detect"):
                 record, findings = visit.find()
             with self._timed("merge"):
-                merged = merge(findings.detections)
+                merged = list(self._wanted.kept(merge(findings.detections)))
             keeper.keep()
             with self._timed("place"):
                 features = place_features(merged, record.facts, self.transform)
@@ -69,6 +70,10 @@ class Pipeline:
         keeper.keep()
         with self._timed("documents"):
             return self._documents(work, record.facts, findings, sorted(refined, key=_reading_order))
+
+    @property
+    def _wanted(self) -> LabelFilter:
+        return LabelFilter(include=self.settings.include_labels, exclude=self.settings.exclude_labels)
 
     def _documents(self, work: Work, facts: RasterFacts, findings: "Findings", features: list[Feature]) -> Processed:
         inspection = Inspection(

@@ -39,6 +39,8 @@ log = structlog.get_logger()
 @setting("calls_in_flight", type=int, text="Detector calls under way at once.", default="8")
 @setting("before_detection", multiple=True, metavar="MODULE:NAME", text="Hook on a chip's pixels.")
 @setting("after_merging", multiple=True, metavar="MODULE:NAME", text="Hook on an image's features.")
+@setting("include_labels", metavar="NAME,...", text="Only these labels, and those below them.", default="all")
+@setting("exclude_labels", metavar="NAME,...", text="Not these labels; those below them stay.")
 @click.option(
     "--archive",
     "archive_uri",

@@ -151,8 +151,13 @@ class PipelineSettings(BaseSettings):
 
     @property
     def index_fingerprint(self) -> str:
-        """Name everything that documents depend on beside the raw answers."""
-        return _fingerprint(version=INDEX_VERSION, after_merging=self.after_merging)
+        """Name everything that documents depend on beside the raw answers.
+
+        Labels that are chosen count when there are any: an index from before there was a choice stays as it is.
+        """
+        chosen = {"include_labels": self.include_labels, "exclude_labels": self.exclude_labels}
+        labels = {name: sorted({one.casefold() for one in ones}) for name, ones in chosen.items() if ones}
+        return _fingerprint(version=INDEX_VERSION, after_merging=self.after_merging, **labels)
 
 
 def split(value: object) -> object:
