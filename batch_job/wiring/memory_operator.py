@@ -3,6 +3,7 @@
 import orjson
 
 from batch_job.adapters.batch_lists import MemoryJobList
+from batch_job.adapters.batch_unended import MemoryUnendedJobs
 from batch_job.adapters.memory import ManualClock, MemoryArchiveStore, MemoryLedger, MemoryObjectStore
 from batch_job.adapters.memory_failures import MemoryFailures
 from batch_job.adapters.memory_runs import MemoryJobQueue, MemoryMessageQueue, MemoryRunStore, MemoryStreams
@@ -51,6 +52,7 @@ def memory_operator(deployment: Deployment | None = None) -> Operator:
         backfill_jobs=MemoryJobQueue(),
         live_jobs=MemoryJobQueue(),
         job_lists={queue: MemoryJobList() for queue in Jobs},
+        unended=MemoryUnendedJobs(),
         depths={queue: MemoryQueueDepth() for queue in Messages},
         plan_messages=MemoryMessageQueue(),
         ledger=ledger,

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from batch_job.adapters.batch import BatchJobQueue, batch_client
 from batch_job.adapters.batch_lists import BatchJobList
+from batch_job.adapters.batch_unended import BatchUnendedJobs
 from batch_job.adapters.opensearch import open_client
 from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.opensearch_search import OpenSearchSearch
@@ -29,6 +30,7 @@ from batch_job.ports import (
     OpenStream,
     QueueDepth,
     RunStore,
+    UnendedJobs,
 )
 from batch_job.search.mappings import IndexNames
 from batch_job.values.deployment import Deployment
@@ -52,6 +54,8 @@ class Operator:
     backfill_jobs: JobQueue
     live_jobs: JobQueue
     job_lists: Mapping[Jobs, JobList]
+    unended: UnendedJobs
+    """Of ``backfill_jobs``."""
     depths: Mapping[Messages, QueueDepth]
     plan_messages: MessageQueue
     ledger: Ledger
@@ -146,6 +150,7 @@ def connect(found: Found, *, index_url: str | None = None) -> Operator:
             Jobs.BACKFILL: BatchJobList(batch, queue=at.job_queue),
             Jobs.LIVE: BatchJobList(batch, queue=at.live_job_queue),
         },
+        unended=BatchUnendedJobs(batch, queue=at.job_queue),
         depths={queue: SqsQueueDepth(sqs, url=url) for queue, url in urls.items()},
         plan_messages=SqsMessageQueue(sqs, url=at.plan_queue_url),
         ledger=OpenSearchLedger(index, names),
