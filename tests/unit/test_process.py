@@ -148,6 +148,45 @@ def test_every_planted_object_becomes_one_label_in_its_place_whatever_saw_it():
     assert done.labels[0].length_m == pytest.approx(20, abs=0.1)  # 40 px of half a metre
 
 
+@pytest.mark.parametrize(
+    ("choice", "left"),
+    [({"include_labels": ("boat",)}, ["Boat"]), ({"exclude_labels": "BOAT, Tree"}, ["Car"]), ({}, ["Car", "Boat"])],
+)
+def test_labels_that_are_not_chosen_leave_no_trace_and_cost_the_same(choice, left):
+    settings, tally = PipelineSettings.load(**SETTINGS.model_dump() | choice), Tally()
+    done = Bench(settings=settings).process(PlantedDetector(PLANTED), progress=tally)
+    assert [one.label for one in done.labels] == left
+    assert done.described.labels == tuple(sorted(left))
+    assert (tally.counts[Count.LABELS], done.described.chips.sent) == (len(left), CHIPS)
+
+
+def test_another_choice_of_labels_is_made_from_the_archive():
+    bench = Bench()
+    bench.process(PlantedDetector(PLANTED))
+    chosen = PipelineSettings.load(**SETTINGS.model_dump() | {"include_labels": "Car"})
+    again = bench.process(Nobody(), settings=chosen, open_raster=no_file, epoch=EPOCH + 1)
+    assert [one.label for one in again.labels] == ["Car"]
+    back = bench.process(Nobody(), open_raster=no_file, epoch=EPOCH + 2)
+    assert [one.label for one in back.labels] == ["Car", "Boat"]
+
+
+HOOKED: list[str] = []
+
+
+def note(features, _image):
+    HOOKED.extend(one.detection.label.name for one in features)
+    return features
+
+
+def test_hooks_after_merging_see_what_is_chosen():
+    HOOKED.clear()
+    settings = PipelineSettings.load(
+        **SETTINGS.model_dump() | {"exclude_labels": "Boat", "after_merging": f"{__name__}:note"}
+    )
+    Bench(settings=settings).process(PlantedDetector(PLANTED))
+    assert HOOKED == ["Car"]
+
+
 def test_labels_carry_the_epoch_of_the_claim_and_ordinals_without_gaps():
     done = Bench().process(PlantedDetector(PLANTED), epoch=42)
     assert [(one.epoch, one.ordinal) for one in done.labels] == [(42, 0), (42, 1)]

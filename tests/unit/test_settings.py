@@ -89,6 +89,24 @@ def test_what_happens_after_detection_changes_the_index_fingerprint_alone():
     assert before.detection_fingerprint == after.detection_fingerprint
 
 
+@pytest.mark.parametrize("name", ["include_labels", "exclude_labels"])
+def test_which_labels_are_chosen_changes_the_index_fingerprint_alone(name):
+    before, after = PipelineSettings.load(), PipelineSettings.load(**{name: "Car,Boat"})
+    assert before.index_fingerprint != after.index_fingerprint
+    assert before.detection_fingerprint == after.detection_fingerprint
+    alike = PipelineSettings.load(**{name: ("boat", "CAR", "Boat")})
+    assert alike.index_fingerprint == after.index_fingerprint
+
+
+def test_to_include_is_not_to_exclude():
+    one, other = PipelineSettings.load(include_labels="Car"), PipelineSettings.load(exclude_labels="Car")
+    assert one.index_fingerprint != other.index_fingerprint
+
+
+def test_an_index_from_before_labels_could_be_chosen_stays_as_it_is():
+    assert PipelineSettings.load().index_fingerprint == "0d366e5a4f7c03be"
+
+
 def test_how_fast_we_call_changes_neither():
     slow = {"calls_in_flight": 1, "budget_table": "budget", "backfill_calls_per_s": 0.5, "live_calls_per_s": 0.5}
     before, after = PipelineSettings.load(), PipelineSettings.load(lease_s=10, settings_revision=9, **slow)
