@@ -6,6 +6,8 @@ from typing import Any
 
 from ministack.services import lambda_svc
 
+from local.emulation.addresses import reachable
+
 RUNTIME = "python3.12"
 """Any Python that the emulator knows; its workers are its own interpreter."""
 
@@ -23,7 +25,8 @@ def install() -> None:
             return _failure(
                 f"the image function {config['FunctionName']} names no handler: ImageConfig.Command is empty"
             )
-        local = {**config, "Runtime": RUNTIME, "Handler": command[0]}
+        variables = reachable(config.get("Environment", {}).get("Variables", {}))
+        local = {**config, "Runtime": RUNTIME, "Handler": command[0], "Environment": {"Variables": variables}}
         return lambda_svc._execute_function_warm({**function, "config": local, "code_zip": EMPTY}, event, request_id)
 
     lambda_svc._execute_function_docker = execute

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from local.emulation import cloud
+from local.emulation.addresses import reachable
 from local.emulation.cloud import Environment
 from local.emulation.jobs import Job
 
@@ -19,7 +20,7 @@ def variables(job: Job, *, array_size: int, place: Environment, scratch: Path) -
     return {
         **inherited,
         **cloud.credentials(job.job_id, job.plan.role_arn),
-        **job.plan.environment,
+        **reachable(job.plan.environment),
         **_of_array(job, array_size),
         "TMPDIR": str(scratch),
         "AWS_BATCH_JOB_ID": job.job_id,

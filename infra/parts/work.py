@@ -1,0 +1,51 @@
+"""What workers may do with the data bucket and the detector: read and keep answers, follow orders, keep runs."""
+
+from aws_cdk import aws_iam, aws_s3
+
+from infra.parts.grants import allow
+
+ANSWERS = "answers/"
+CONTROL = "control/"
+RUN_PREFIXES = ("runs/", "active/", CONTROL)
+"""What stands below ``runs_uri``."""
+
+_READ = ["s3:GetObject"]
+_READ_WRITE = ["s3:GetObject", "s3:PutObject"]
+
+
+def grant_work(grantee: aws_iam.IRole, *, data: aws_s3.IBucket) -> None:
+    """Let a worker call the detector, keep what it answers, and see whether it is to pause."""
+    allow(
+        grantee,
+        ["rekognition:DetectLabels"],
+        on=["*"],
+        because="Rekognition's labels know no resources.",
+    )
+    allow(
+        grantee,
+        _READ_WRITE,
+        on=[data.arn_for_objects(f"{ANSWERS}*")],
+        because="An answer's key is made of the image's; nothing else stands below.",
+    )
+    allow(
+        grantee,
+        _READ,
+        on=[data.arn_for_objects(f"{CONTROL}*")],
+        because="Orders that stand below; they are read alone.",
+    )
+    _allow_listing(grantee, data)
+
+
+def grant_runs(grantee: aws_iam.IRole, *, data: aws_s3.IBucket) -> None:
+    """Let the planner and its jobs keep the record of runs."""
+    allow(
+        grantee,
+        _READ_WRITE,
+        on=[data.arn_for_objects(f"{prefix}*") for prefix in RUN_PREFIXES],
+        because="Records are named by run and shard; nothing else stands below.",
+    )
+    _allow_listing(grantee, data)
+
+
+def _allow_listing(grantee: aws_iam.IRole, data: aws_s3.IBucket) -> None:
+    allow(grantee, ["s3:ListBucket"], on=[data.bucket_arn])  # without it, a missing object answers 403

@@ -1,0 +1,299 @@
+"""The stack: unpacks the settings and puts the parts together."""
+
+import hashlib
+from functools import partial
+from pathlib import Path
+from typing import TypedDict
+
+from aws_cdk import RemovalPolicy, Stack, Tags, aws_logs
+from constructs import Construct
+
+from batch_job.settings import Capacity, DeploySettings, Output, Removal
+from infra.environments import Environments
+from infra.parts.alarms import Alarms
+from infra.parts.budget import Budget
+from infra.parts.grants import allow
+from infra.parts.image import Image
+from infra.parts.inventory import Inventory
+from infra.parts.job import Job
+from infra.parts.lane import Lane, grant_end_jobs
+from infra.parts.live import MAX_RECEIVE_COUNT as LIVE_MAX_RECEIVE_COUNT
+from infra.parts.live import VISIBILITY_TIMEOUT as LIVE_VISIBILITY_TIMEOUT
+from infra.parts.live import Live
+from infra.parts.network import Network
+from infra.parts.operator import grant_operating
+from infra.parts.outputs import write_outputs
+from infra.parts.people import People
+from infra.parts.planner import MAX_RECEIVE_COUNT as PLAN_MAX_RECEIVE_COUNT
+from infra.parts.planner import VISIBILITY_TIMEOUT as PLAN_VISIBILITY_TIMEOUT
+from infra.parts.planner import Planner, grant_planning
+from infra.parts.queue import WorkQueue
+from infra.parts.retention import RETENTION
+from infra.parts.roles import Roles
+from infra.parts.search import Search
+from infra.parts.search_set_up import SearchSetUp
+from infra.parts.storage import Storage
+from infra.parts.work import grant_runs, grant_work
+
+INDEX_PREFIX = "imagery"
+SEARCH_CODE = Path(__file__).parent.parent / "batch_job" / "search"
+"""What the search set-up makes: mappings, roles, dashboards."""
+REMOVALS = {Removal.RETAIN: RemovalPolicy.RETAIN, Removal.DESTROY: RemovalPolicy.DESTROY}
+TAG = "imagery-backfill:stack"
+
+
+class _Kept(TypedDict):
+    """What becomes of what a part leaves behind."""
+
+    log_retention: aws_logs.RetentionDays
+    removal: RemovalPolicy
+
+
+class BackfillStack(Stack):
+    """Everything beside one bucket of imagery, in one region."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: DeploySettings) -> None:
+        """Put the parts together, those first that others are told of."""
+        super().__init__(scope, construct_id, description=f"Searchable labels of the imagery in {settings.bucket}")
+        self._settings = settings
+        self._removal = REMOVALS[settings.removal]
+        self._kept = _Kept(log_retention=RETENTION[settings.log_days], removal=self._removal)
+        self._image = Image(self, "Image", build=settings.build)
+        self._storage = self._make_storage()
+        self._roles = Roles(self, "Roles")
+        self._search = self._make_search()
+        self._budget = Budget(self, "Budget", removal=self._removal)
+        self._environments = Environments(
+            settings,
+            settings_revision=self._set_up_search(),
+            index_url=self._search.url,
+            index_prefix=INDEX_PREFIX,
+            runs_uri=self._storage.runs_uri,
+            archive_uri=self._storage.archive_uri,
+            budget_table=self._budget.table.table_name,
+        )
+        self._make_queues()
+        self._make_lanes()
+        self._planner_places = {
+            "plan_queue_url": self._plan_queue.queue.queue_url,
+            "job_queue": self._backfill.queue_arn,
+            "job_definition": self._backfill.definition_name,
+        }
+        self._make_workers()
+        self._make_alarms()
+        self._grant()
+        write_outputs(self, self._outputs())
+        Tags.of(self).add(TAG, settings.stack)
+
+    def _make_storage(self) -> Storage:
+        settings = self._settings
+        return Storage(
+            self,
+            "Storage",
+            bucket_name=settings.bucket,
+            new_bucket=settings.new_bucket,
+            kms_key_arns=settings.bucket_kms_key_arns,
+            removal=self._removal,
+        )
+
+    def _make_search(self) -> Search:
+        settings, people = self._settings, None
+        if not settings.domain_endpoint:
+            people = People(
+                self,
+                "People",
+                mail=settings.mail,
+                user_pool_id=settings.user_pool_id,
+                identity_pool_id=settings.identity_pool_id,
+                people_role_arn=settings.people_role_arn,
+                removal=self._removal,
+            )
+        self._people = people
+        return Search(
+            self,
+            "Search",
+            people=people,
+            instance_type=settings.search_instance_type,
+            instances=settings.search_instances,
+            volume_gb=settings.search_volume_gb,
+            domain_endpoint=settings.domain_endpoint,
+            domain_arn=settings.domain_arn,
+            **self._kept,
+        )
+
+    def _set_up_search(self) -> str:
+        """Have indices and roles made; gives the revision of the settings, later with every change of them."""
+        return SearchSetUp(
+            self,
+            "SearchSetUp",
+            code=self._image.code("lambdas.set_up_search.handler"),
+            role=self._search.master,
+            index_url=self._search.url,
+            index_prefix=INDEX_PREFIX,
+            writers=self._roles.writers,
+            readers=(),
+            people=(self._people.role,) if self._people else (),
+            revision=_revision(self._settings),
+            **self._kept,
+        ).settings_revision
+
+    def _make_queues(self) -> None:
+        self._plan_queue = WorkQueue(
+            self,
+            "PlanQueue",
+            visibility_timeout=PLAN_VISIBILITY_TIMEOUT,
+            max_receive_count=PLAN_MAX_RECEIVE_COUNT,
+        )
+        self._live_queue = WorkQueue(
+            self,
+            "LiveQueue",
+            visibility_timeout=LIVE_VISIBILITY_TIMEOUT,
+            max_receive_count=LIVE_MAX_RECEIVE_COUNT,
+        )
+
+    def _make_lanes(self) -> None:
+        """Divide ``max_vcpus``, which is the cap over everything."""
+        settings = self._settings
+        lane = partial(Lane, self, network=Network(self, "Network"))
+        self._backfill = lane(
+            "BackfillLane",
+            definition_name=f"{settings.stack}-backfill",
+            max_vcpus=settings.max_vcpus - settings.live_vcpus,
+            spot=settings.capacity is Capacity.SPOT,
+        )
+        self._live = lane(
+            "LiveLane", definition_name=f"{settings.stack}-live", max_vcpus=settings.live_vcpus, spot=False
+        )
+
+    def _make_workers(self) -> None:
+        environments, roles = self._environments, self._roles
+        job = partial(Job, self, image=self._image.container, **self._kept)
+        job(
+            "BackfillJob",
+            name=self._backfill.definition_name,
+            role=roles.backfill_job,
+            environment=environments.backfill_job(**self._planner_places),
+        )
+        job(
+            "LiveJob",
+            name=self._live.definition_name,
+            role=roles.live_job,
+            environment=environments.live_job(live_queue_url=self._live_queue.queue.queue_url),
+        )
+        self._planner = Planner(
+            self,
+            "Planner",
+            queue=self._plan_queue,
+            reports=self._storage.reports,
+            code=self._image.code("lambdas.plan_inventory.handler"),
+            role=roles.planner,
+            environment=environments.planner(**self._planner_places),
+            **self._kept,
+        )
+        self._make_live()
+        Inventory(
+            self,
+            "Inventory",
+            imagery=self._storage.imagery,
+            reports=self._storage.reports,
+            stack=self._settings.stack,
+            code=self._image.code("lambdas.set_up_inventory.handler"),
+            **self._kept,
+        )
+
+    def _make_live(self) -> None:
+        settings = self._settings
+        self._door = Live(
+            self,
+            "Live",
+            queue=self._live_queue,
+            imagery=self._storage.imagery,
+            code=self._image.code("lambdas.on_object.handler"),
+            role=self._roles.live,
+            environment=self._environments.live(
+                live_job_queue=self._live.queue_arn,
+                live_job_definition=self._live.definition_name,
+                max_live_bytes=settings.max_live_bytes,
+            ),
+            max_concurrency=settings.live_vcpus,
+            **self._kept,
+        )
+
+    def _grant(self) -> None:
+        """Let each role do what its part of the work takes."""
+        roles, data, reports = self._roles, self._storage.data, self._storage.reports
+        for worker in roles.workers:
+            self._storage.grant_read_imagery(worker)
+            grant_work(worker, data=data)
+        for writer in roles.writers:
+            self._search.grant_requests(writer)
+        self._budget.grant_draw(roles.workers)
+        for planner in (roles.planner, roles.backfill_job):
+            grant_planning(planner, queue=self._plan_queue, reports=reports)
+            grant_runs(planner, data=data)
+            self._backfill.grant_submit(planner)
+            grant_end_jobs(planner)
+        self._live.grant_submit(roles.live)
+        allow(roles.live_job, ["sqs:SendMessage"], on=[self._live_queue.queue.queue_arn])
+        self._storage.grant_read_imagery(roles.operator)
+        self._budget.grant_look(roles.operator)
+        grant_operating(
+            roles.operator,
+            data=data,
+            reports=reports,
+            queues=(self._plan_queue, self._live_queue),
+            lanes=(self._backfill, self._live),
+        )
+
+    def _make_alarms(self) -> None:
+        plan, live = self._plan_queue, self._live_queue
+        Alarms(
+            self,
+            "Alarms",
+            stack=self._settings.stack,
+            mail=self._settings.mail,
+            queues={"Planning": plan.queue, "Live": live.queue},
+            dead_letters={"Planning": plan.dead_letters, "Live": live.dead_letters},
+            functions={"Planning": self._planner.function, "Live": self._door.function},
+            job_queues={"Backfill": self._backfill.queue_arn, "Live": self._live.queue_arn},
+            **self._kept,
+        )
+
+    def _outputs(self) -> dict[Output, str]:
+        command = f"imagery-backfill --stack {self._settings.stack}"
+        return self._places() | {
+            Output.DASHBOARDS_URL: self._search.dashboards_url,
+            Output.INDEX_URL: self._search.url,
+            Output.INDEX_PREFIX: INDEX_PREFIX,
+            Output.BUDGET_TABLE: self._budget.table.table_name,
+            Output.OPERATOR_ROLE: self._roles.operator.role_arn,
+            Output.SETTINGS: self.to_json_string(self._environments.planner(**self._planner_places)),
+            Output.WATCH_COMMAND: f"{command} status --watch",
+            Output.SEARCH_COMMAND: f"{command} search Vehicle --min-confidence 80",
+        }
+
+    def _places(self) -> dict[Output, str]:
+        storage, plan, live = self._storage, self._plan_queue, self._live_queue
+        return {
+            Output.IMAGERY_BUCKET: storage.imagery.bucket_name,
+            Output.REPORTS_BUCKET: storage.reports.bucket_name,
+            Output.RUNS_URI: storage.runs_uri,
+            Output.ARCHIVE_URI: storage.archive_uri,
+            Output.PLAN_QUEUE_URL: plan.queue.queue_url,
+            Output.PLAN_DEAD_LETTERS_URL: plan.dead_letters.queue_url,
+            Output.LIVE_QUEUE_URL: live.queue.queue_url,
+            Output.LIVE_DEAD_LETTERS_URL: live.dead_letters.queue_url,
+            Output.JOB_QUEUE: self._backfill.queue_arn,
+            Output.JOB_DEFINITION: self._backfill.definition_name,
+            Output.LIVE_JOB_QUEUE: self._live.queue_arn,
+            Output.LIVE_JOB_DEFINITION: self._live.definition_name,
+        }
+
+
+def _revision(settings: DeploySettings) -> str:
+    """Name all that the search set-up depends on, and all that makes other documents: a change runs it again."""
+    pipeline, digest = settings.pipeline(), hashlib.sha256()
+    for file in sorted(SEARCH_CODE.rglob("*.*")):
+        if file.suffix in (".py", ".ndjson"):
+            digest.update(file.read_bytes())
+    return "-".join((pipeline.detection_fingerprint, pipeline.index_fingerprint, digest.hexdigest()[:16]))
