@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum, auto
 
+from batch_job.backfill.messages import PlanFile
 from batch_job.ports import JobQueue
 from batch_job.values.work import ShardRange
 
@@ -18,7 +19,7 @@ class JobTask(StrEnum):
     SWEEP = auto()
     """Compare the ledger with all keys of an inventory; the run's id."""
     PLAN = auto()
-    """Plan a CSV; ``RUN/FILE``."""
+    """Plan a CSV; ``PlanFile.to_text``."""
     OBJECT = auto()
     """Reconcile one image; ``WorkItem.to_ndjson``."""
 
@@ -42,6 +43,6 @@ def submit_sweep(jobs: JobQueue, run_id: str) -> str:
     return jobs.submit(f"{run_id}-sweep", job_parameters(JobTask.SWEEP, run_id))
 
 
-def submit_plan(jobs: JobQueue, run_id: str, file_id: str) -> str:
+def submit_plan(jobs: JobQueue, wanted: PlanFile) -> str:
     """Have a CSV planned that is too large for a Lambda; gives the job's id."""
-    return jobs.submit(f"{run_id}-plan-{file_id}", job_parameters(JobTask.PLAN, f"{run_id}/{file_id}"))
+    return jobs.submit(f"{wanted.run_id}-plan-{wanted.file_id}", job_parameters(JobTask.PLAN, wanted.to_text()))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
@@ -30,6 +30,20 @@ class PlanFile:
     def to_json(self) -> str:
         """Encode; ``read_message`` decodes."""
         return orjson.dumps({"run_id": self.run_id, "file_id": self.file_id}).decode()
+
+    def to_text(self) -> str:
+        """Encode for a job's parameter."""
+        return f"{self.run_id}/{self.file_id}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Decode what ``to_text`` wrote.
+
+        Raises:
+            ValueError: it is none.
+        """
+        run_id, file_id = text.split("/")
+        return cls(run_id, file_id)
 
 
 def read_message(body: str) -> Delivered | PlanFile | None:

@@ -86,7 +86,7 @@ class Planner:
         try:
             return self.plan_file(message)
         except HandedBackError:
-            submit_plan(self.jobs, message.run_id, message.file_id)
+            submit_plan(self.jobs, message)
             log.info("plan.handed_over", run_id=message.run_id, file=message.file_id)
             return HandedOver(message.run_id, message.file_id)
 
@@ -118,7 +118,7 @@ class Planner:
             return Superseded(manifest.run_id)
         for file in manifest.files:
             if file.size > LARGE_BYTES:
-                submit_plan(self.jobs, manifest.run_id, file.id)
+                submit_plan(self.jobs, PlanFile(manifest.run_id, file.id))
         small = (file for file in manifest.files if file.size <= LARGE_BYTES)
         self.messages.send(PlanFile(manifest.run_id, file.id).to_json() for file in small)
         return Begun(manifest.run_id, len(manifest.files))

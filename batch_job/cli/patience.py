@@ -16,6 +16,7 @@ from batch_job.errors import (
     OutOfBudgetError,
     TransientError,
 )
+from batch_job.ledger.nightly import Unfinished
 from batch_job.tally import Tally
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Failed, Outcome, Skipped
@@ -43,7 +44,7 @@ class Patience:
         self.left: dict[ImageRef, str] = {}
         """Images that a later run must do, and why."""
 
-    def visit(self, image: ImageRef, reconcile: Callable[[ImageRef], Outcome]) -> None:
+    def visit(self, image: ImageRef, reconcile: Callable[[ImageRef], Outcome]) -> Outcome | Unfinished:
         """Visit an image until there is an outcome, or leave it for later.
 
         Raises:
@@ -62,14 +63,15 @@ class Patience:
             self._in_a_row += 1
             if self._in_a_row >= LEFT_IN_A_ROW:
                 raise
-            return
+            return Unfinished(image, error)
         self._in_a_row = 0
         if isinstance(outcome, Skipped) and outcome.worth_retrying:
             self._leave(image, f"another worker has it ({outcome.reason})")
-            return
+            return outcome
         self._tally.ended(outcome)
         if isinstance(outcome, Failed):
             self._say(f"failed: {image.uri}: {outcome.code}: {outcome.message}", style="red")
+        return outcome
 
     @property
     def exit_code(self) -> int:

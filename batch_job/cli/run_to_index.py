@@ -1,11 +1,9 @@
 """A run into an index: every image behind the ledger, so that a second run finds nothing to do."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from batch_job.cli.display import Share
 from batch_job.cli.paid import agree
@@ -13,54 +11,73 @@ from batch_job.cli.patience import Patience
 from batch_job.cli.request import Request
 from batch_job.cli.sources import S3_SCHEME, Source, find_sources, listed, nothing_there, split_s3
 from batch_job.cli.stand_ins import ARCHIVE_BUCKET, IMAGERY_BUCKET
-from batch_job.ledger.nightly import forget_dead_labels
+from batch_job.ledger.nightly import Area, Unfinished, Unforgotten, and_unlisted, nightly
 from batch_job.ledger.reconcile import Reconciler
 from batch_job.values.image import ImageRef
-from batch_job.values.ledger import State
+from batch_job.values.work import Outcome
 from batch_job.wiring.run import Buckets, index_door, make_buckets, open_buckets, upload
 
-
-@dataclass(frozen=True, slots=True)
-class _Prefix:
-    """What an ``s3://`` SOURCE stands for."""
-
-    name: str
-    bucket: str
-    prefix: str
+Listings = dict[str, tuple[Area, list[Source]]]
+"""What the ``s3://`` SOURCEs stand for, and what is there."""
 
 
 def run_to_index(request: Request) -> int:
     """Reconcile every image of the sources, and what the index knows below them; give the exit code."""
     buckets = open_buckets(request.endpoints)
-    prefixes = [_Prefix(name, *split_s3(name)) for name in request.sources if name.startswith(S3_SCHEME)]
-    listings = {one: list(listed(buckets.store, bucket=one.bucket, prefix=one.prefix)) for one in prefixes}
+    listings = dict(_listings(request, buckets))
     uploaded = list(_uploaded(request, buckets))
-    sources = _each_once([*uploaded, *(source for listing in listings.values() for source in listing)])
+    sources = _each_once([*uploaded, *(source for _, found in listings.values() for source in found)])
     if sources:
         agree(request, sources, buckets.open_raster)
     door = index_door(request.settings, request.endpoints, buckets, request.run)
-    gone = _gone(door.reconciler, listings, {source.image for source in sources})
-    _reconcile(request, door.reconciler, sources, gone, patience := Patience(request.tally, request.console))
-    for place in [(one.bucket, one.prefix) for one in prefixes] + ([(IMAGERY_BUCKET, "")] if uploaded else []):
-        _forget(door.reconciler, *place, console=request.console)
+    images = dict.fromkeys([*(source.image for source in sources), *_all(door.reconciler, listings)])
+    areas = [area for area, _ in listings.values()] + ([Area(IMAGERY_BUCKET)] if uploaded else [])
+    patience = Patience(request.tally, request.console)
+    sizes = {source.image: source.facts.size for source in sources}
+    _walk(request, door.reconciler, {image: sizes.get(image, 0) for image in images}, areas, patience)
     door.refresh()
     return patience.exit_code
 
 
-def _reconcile(
-    request: Request, reconciler: Reconciler, sources: list[Source], gone: list[ImageRef], patience: Patience
+def _listings(request: Request, buckets: Buckets) -> Iterator[tuple[str, tuple[Area, list[Source]]]]:
+    for name in request.sources:
+        if name.startswith(S3_SCHEME):
+            area = Area(*split_s3(name))
+            yield name, (area, list(listed(buckets.store, bucket=area.bucket, prefix=area.prefix)))
+
+
+def _all(reconciler: Reconciler, listings: Listings) -> Iterator[ImageRef]:
+    """Yield the images of the listings, and what the index alone knows there.
+
+    Raises:
+        click.UsageError: neither has anything below a prefix, which so is misspelt.
+    """
+    for name, (area, found) in listings.items():
+        ledger = reconciler.ledger
+        if not found and next(iter(ledger.entries(bucket=area.bucket, prefix=area.prefix)), None) is None:
+            raise click.UsageError(nothing_there(name))
+        yield from and_unlisted(ledger, (source.image for source in found), area)
+
+
+def _walk(
+    request: Request,
+    reconciler: Reconciler,
+    sizes: Mapping[ImageRef, int],
+    areas: Sequence[Area],
+    patience: Patience,
 ) -> None:
-    share = Share(request.tally, [source.facts.size for source in sources] + [0] * len(gone))
+    """Do what a night does; ``sizes`` are bytes, for the display."""
+    share = Share(request.tally, list(sizes.values()))
+
+    def visit_one(image: ImageRef) -> Outcome | Unfinished:
+        with share.image(sizes[image]):
+            return patience.visit(image, reconciler.reconcile)
+
     with request.watched(share):
-        for image, size in [(source.image, source.facts.size) for source in sources] + [(one, 0) for one in gone]:
-            with share.image(size):
-                patience.visit(image, reconciler.reconcile)
-
-
-def _forget(reconciler: Reconciler, bucket: str, prefix: str, *, console: Console) -> None:
-    for unfinished in forget_dead_labels(reconciler, bucket=bucket, prefix=prefix):
-        said = f"old labels of {unfinished.image.uri} stay until the next run: {unfinished.error}"
-        console.print(said, markup=False, soft_wrap=True)
+        for ended in nightly(reconciler, sizes, areas=areas, visit_one=visit_one):
+            if isinstance(ended, Unforgotten):
+                said = f"old labels of {ended.image.uri} stay until the next run: {ended.error}"
+                request.console.print(said, markup=False, soft_wrap=True)
 
 
 def _uploaded(request: Request, buckets: Buckets) -> Iterator[Source]:
@@ -85,21 +102,3 @@ def _key(path: Path) -> str:
 
 def _each_once(sources: list[Source]) -> list[Source]:
     return list({source.image: source for source in sources}.values())
-
-
-def _gone(reconciler: Reconciler, listings: dict[_Prefix, list[Source]], present: set[ImageRef]) -> list[ImageRef]:
-    """Name what the index knows below the prefixes and the listings do not.
-
-    Raises:
-        click.UsageError: neither a listing nor the index has anything below a prefix, which so is misspelt.
-    """
-    gone: dict[ImageRef, None] = {}
-    for one, listing in listings.items():
-        known = False
-        for stored in reconciler.ledger.entries(bucket=one.bucket, prefix=one.prefix):
-            known = True
-            if stored.entry.image not in present and stored.entry.state is not State.REMOVED:
-                gone[stored.entry.image] = None
-        if not (known or listing):
-            raise click.UsageError(nothing_there(one.name))
-    return list(gone)

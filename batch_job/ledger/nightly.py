@@ -1,14 +1,24 @@
-"""What every night does beside the new: visit everything, then delete and forget labels that nobody can be writing."""
+"""What every night does beside the new: visit what is due, then delete and forget labels that nobody can be writing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from batch_job.errors import ConflictError, DeploymentError
 from batch_job.ledger import generations
 from batch_job.ledger.reconcile import Reconciler
+from batch_job.ports import Keep, Ledger
 from batch_job.values.image import ImageRef
 from batch_job.values.ledger import State, StoredEntry
 from batch_job.values.work import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """All keys of a bucket under a prefix."""
+
+    bucket: str
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,47 +30,88 @@ class Unfinished:
     """Transient, or a defect that one image brought to light: the door logs it, its neighbours go on."""
 
 
-def visit(reconciler: Reconciler, image: ImageRef) -> Outcome | Unfinished:
+@dataclass(frozen=True, slots=True)
+class Unforgotten:
+    """Labels that the pass could not delete and forget this time."""
+
+    image: ImageRef
+    error: Exception
+    """As of a visit."""
+
+
+Visit = Callable[[ImageRef], Outcome | Unfinished]
+
+
+def visit(reconcile: Callable[[ImageRef], Outcome], image: ImageRef) -> Outcome | Unfinished:
     """Reconcile an image; what goes wrong with it alone is a value, so that its neighbours go on.
 
     Raises:
         DeploymentError: stop; no image would fare better.
     """
     try:
-        return reconciler.reconcile(image)
+        return reconcile(image)
     except DeploymentError:
         raise
     except Exception as error:  # noqa: BLE001  one image must not end the night; its claim is released
         return Unfinished(image, error)
 
 
+def _go_on() -> None:
+    """Never end."""
+
+
 def nightly(
-    reconciler: Reconciler, images: Iterable[ImageRef], *, bucket: str, prefix: str = ""
-) -> Iterator[Outcome | Unfinished]:
-    """Visit each image, then every other entry of the ledger under the prefix, then do the pass.
+    reconciler: Reconciler,
+    images: Iterable[ImageRef],
+    *,
+    areas: Sequence[Area],
+    visit_one: Visit | None = None,
+    keep: Keep = _go_on,
+) -> Iterator[Outcome | Unfinished | Unforgotten]:
+    """Visit each image, then do the pass.
 
     Args:
         reconciler: Whose settings must be the newest.
-        images: Of a listing. Remembers each (about 150 bytes).
-        bucket: Whose entries are visited.
-        prefix: Under which the listing was made; entries elsewhere are left alone.
+        images: Pulled one by one; see ``and_unlisted``.
+        areas: Where the pass is done.
+        visit_one: In place of ``visit``: with the door's own log, say.
+        keep: Called before each step; raises to end the night.
 
     Yields:
-        One for each visit, and an ``Unfinished`` for each entry that the pass could not finish.
+        One for each visit, then one for each entry that the pass could not finish.
     """
-    visited: set[ImageRef] = set()
+    go = visit_one or partial(visit, reconciler.reconcile)
     for image in images:
-        visited.add(image)
-        yield visit(reconciler, image)
-    for stored in reconciler.ledger.entries(bucket=bucket, prefix=prefix):
-        if stored.entry.image not in visited and stored.entry.state is not State.REMOVED:
-            yield visit(reconciler, stored.entry.image)
-    yield from forget_dead_labels(reconciler, bucket=bucket, prefix=prefix)
+        keep()
+        yield go(image)
+    for area in areas:
+        yield from forget_dead_labels(reconciler, area, keep=keep)
 
 
-def forget_dead_labels(reconciler: Reconciler, *, bucket: str, prefix: str = "") -> Iterator[Unfinished]:
-    """Do the nightly pass over the ledger's entries; yields those that could not be finished."""
-    for stored in reconciler.ledger.entries(bucket=bucket, prefix=prefix):
+def and_unlisted(ledger: Ledger, images: Iterable[ImageRef], area: Area) -> Iterator[ImageRef]:
+    """Yield the images of a listing of an area, then those that the ledger alone has there.
+
+    Remembers the listing, about 150 bytes an image; the ledger is asked when that is through.
+    """
+    listed: set[ImageRef] = set()
+    for image in images:
+        listed.add(image)
+        yield image
+    for stored in ledger.entries(bucket=area.bucket, prefix=area.prefix):
+        if stored.entry.image not in listed and stored.entry.state is not State.REMOVED:
+            yield stored.entry.image
+
+
+def forget_dead_labels(reconciler: Reconciler, area: Area, *, keep: Keep = _go_on) -> Iterator[Unforgotten]:
+    """Do the nightly pass over the ledger's entries; yields those that could not be finished.
+
+    Args:
+        reconciler: Whose ports are used.
+        area: Whose entries are looked at.
+        keep: Called before each; raises to end the pass.
+    """
+    for stored in reconciler.ledger.entries(bucket=area.bucket, prefix=area.prefix):
+        keep()
         try:
             forget(reconciler, stored)
         except ConflictError:
@@ -68,7 +119,7 @@ def forget_dead_labels(reconciler: Reconciler, *, bucket: str, prefix: str = "")
         except DeploymentError:
             raise
         except Exception as error:  # noqa: BLE001  as with a visit
-            yield Unfinished(stored.entry.image, error)
+            yield Unforgotten(stored.entry.image, error)
 
 
 def forget(reconciler: Reconciler, stored: StoredEntry) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from batch_job.errors import BackfillError
+from batch_job.ledger.nightly import Unfinished, Unforgotten, visit
 from batch_job.metrics import Metric, Metrics
 from batch_job.ports import Count
 from batch_job.tally import Tally
@@ -65,6 +66,27 @@ def logged(reconcile: Callable[[ImageRef], Outcome], image: ImageRef, *, tally: 
             raise
         log.info("image.done", **_facts(outcome), **spent())
     return outcome
+
+
+def visited(reconcile: Callable[[ImageRef], Outcome], image: ImageRef, *, tally: Tally) -> Outcome | Unfinished:
+    """Reconcile an image as one step of a night: as ``logged``, but what goes wrong with it alone is a value.
+
+    A defect of ours is logged as ``image.defect``. ``tally`` counts no chips and labels of a visit without end.
+    """
+
+    def counted(image: ImageRef) -> Outcome:
+        with tally.visit():
+            return logged(reconcile, image, tally=tally)
+
+    ended = visit(counted, image)
+    if isinstance(ended, Unfinished) and not isinstance(ended.error, BackfillError):
+        log.error("image.defect", image=image.uri, exc_info=ended.error)
+    return ended
+
+
+def log_unforgotten(left: Unforgotten) -> None:
+    """Log that old labels of an image stay until the next night."""
+    log.warning("labels.not_forgotten", image=left.image.uri, error=f"{type(left.error).__name__}: {left.error}")
 
 
 def _facts(outcome: Outcome) -> dict[str, Any]:

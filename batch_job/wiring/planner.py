@@ -1,5 +1,6 @@
 """The planner's wiring: buckets, ledger and queues, no pixels."""
 
+import os
 import secrets
 import socket
 
@@ -8,7 +9,7 @@ from batch_job.adapters.opensearch import open_client
 from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.s3 import S3Clock, s3_client
 from batch_job.adapters.s3_runs import S3RunStore, S3Streams
-from batch_job.adapters.signing import domain_auth
+from batch_job.adapters.signing import auth_for
 from batch_job.adapters.sqs import SqsMessageQueue, sqs_client
 from batch_job.backfill.plan import Rules, Sizing
 from batch_job.backfill.planner import Planner
@@ -17,6 +18,9 @@ from batch_job.search.mappings import IndexNames
 from batch_job.settings import PlannerSettings
 from batch_job.wiring.filters import filters_of
 
+REGION = "AWS_REGION"
+"""As in ``wiring/deployed.py``, which would bring all that reads pixels along."""
+
 
 def open_planner(settings: PlannerSettings) -> Planner:
     """Connect a planner to everything that the settings name; one for each process.
@@ -24,15 +28,15 @@ def open_planner(settings: PlannerSettings) -> Planner:
     Raises:
         SettingsError, AccessError: region or credentials are missing.
     """
-    s3 = s3_client()
-    auth = domain_auth() if settings.index_url.startswith("https://") else None
+    region = os.environ.get(REGION)
+    s3, auth = s3_client(region=region), auth_for(settings.index_url, region=region)
     runs_bucket, _, runs_prefix = settings.runs_uri.removeprefix("s3://").partition("/")
     return Planner(
         open_stream=S3Streams(s3),
         runs=S3RunStore(s3, bucket=runs_bucket, prefix=runs_prefix),
         ledger=OpenSearchLedger(open_client(settings.index_url, http_auth=auth), IndexNames(settings.index_prefix)),
-        jobs=BatchJobQueue(batch_client(), queue=settings.job_queue, definition=settings.job_definition),
-        messages=SqsMessageQueue(sqs_client(), url=settings.plan_queue_url),
+        jobs=BatchJobQueue(batch_client(region=region), queue=settings.job_queue, definition=settings.job_definition),
+        messages=SqsMessageQueue(sqs_client(region=region), url=settings.plan_queue_url),
         clock=S3Clock(s3),
         rules=rules_of(settings),
         bucket=settings.bucket,

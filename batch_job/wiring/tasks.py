@@ -1,19 +1,27 @@
 """What a Batch job can be asked to do; each task connects itself to what it needs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from batch_job import logs
 from batch_job.backfill.child import Child
 from batch_job.backfill.jobs import JobTask
+from batch_job.backfill.messages import PlanFile
 from batch_job.backfill.orders import Orders
-from batch_job.settings import JobSettings
+from batch_job.backfill.plan_job import PlanJob
+from batch_job.backfill.planner import Planner
+from batch_job.backfill.sweep import Sweep
+from batch_job.settings import JobSettings, PlannerSettings
 from batch_job.values.work import ShardRange
 from batch_job.wiring.job import open_child
+from batch_job.wiring.planner import open_planner
+from batch_job.wiring.sweep import open_sweep
 
 CHILD_INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
 """Set in children of array jobs alone: AWS Batch user guide, "Job environment variables"."""
+JOB_ID = "AWS_BATCH_JOB_ID"
+"""Set in every job, the same for all its attempts."""
 
 
 class WrongUsageError(Exception):
@@ -35,6 +43,8 @@ class Task(Protocol):
 
 OpenTask = Callable[[str, Mapping[str, str]], Task]
 """Connects a task, by what it is asked for and the environment; may raise ``WrongUsageError`` and ``BackfillError``."""
+OpenSweep = Callable[[JobSettings, str], Sweep]
+OpenPlanner = Callable[[PlannerSettings], Planner]
 OpenChild = Callable[[JobSettings, str], Child]
 
 
@@ -76,7 +86,69 @@ def open_shard(what: str, environment: Mapping[str, str], connect: OpenChild = o
     return ShardTask(connect(settings, shards.run_id), name)
 
 
-TASKS: Mapping[str, OpenTask] = {JobTask.SHARDS: open_shard}
+@dataclass(frozen=True, slots=True)
+class SweepTask:
+    """Sweeps one run."""
+
+    sweep: Sweep
+
+    @property
+    def orders(self) -> Orders:
+        """The sweep's."""
+        return self.sweep.orders
+
+    def run(self) -> int:
+        """Sweep."""
+        return self.sweep.run().exit_code
+
+
+def open_sweep_task(what: str, _environment: Mapping[str, str], connect: OpenSweep = open_sweep) -> SweepTask:
+    """Connect to the sweep of a run.
+
+    Args:
+        what: The run's id.
+        connect: Gives the sweep.
+
+    Raises:
+        WrongUsageError: it is no run's id.
+    """
+    if not what or "/" in what:
+        raise WrongUsageError(f"sweep RUN: {what!r}")
+    settings = JobSettings.load()
+    logs.configure(settings.log_level)
+    return SweepTask(connect(settings, what))
+
+
+def open_plan_task(what: str, environment: Mapping[str, str], connect: OpenPlanner = open_planner) -> PlanJob:
+    """Connect to the planning of one CSV.
+
+    Args:
+        what: As ``PlanFile.to_text`` gives it.
+        environment: Holds the job's id, under which a second attempt claims what the first one had.
+        connect: Gives a planner.
+
+    Raises:
+        WrongUsageError: it names no CSV.
+    """
+    try:
+        wanted = PlanFile.from_text(what)
+    except ValueError as error:
+        raise WrongUsageError(f"plan RUN/FILE: {error}") from error
+    settings = PlannerSettings.load()
+    logs.configure(settings.log_level)
+    planner = connect(settings)
+    orders = Orders(planner.runs)
+    owner = environment.get(JOB_ID, planner.owner)
+    return PlanJob(replace(planner, owner=owner, is_ending=lambda: orders.ending), wanted, orders)
+
+
+TASKS: Mapping[str, OpenTask] = {
+    JobTask.SHARDS: open_shard,
+    JobTask.SWEEP: open_sweep_task,
+    JobTask.PLAN: open_plan_task,
+}
 
 if TYPE_CHECKING:
     _shard: type[Task] = ShardTask
+    _sweep: type[Task] = SweepTask
+    _plan: type[Task] = PlanJob

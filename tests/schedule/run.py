@@ -7,7 +7,7 @@ from itertools import count
 
 from batch_job.errors import BackfillError, TransientError
 from batch_job.ledger.looking import images_about
-from batch_job.ledger.nightly import Unfinished, forget_dead_labels, nightly
+from batch_job.ledger.nightly import Area, Unfinished, Unforgotten, and_unlisted, forget_dead_labels, nightly
 from batch_job.ledger.reconcile import Reconciler
 from batch_job.values.image import ImageRef, is_image_key
 from batch_job.values.work import Outcome, Redo, Skipped
@@ -59,13 +59,16 @@ def token_per_write(owner: str) -> Callable[[], str]:
     return lambda: f"{owner}#{next(numbers)}"
 
 
+WHOLE = Area(BUCKET)
+
+
 def _no_time(seconds: float) -> None:
     """Wait for nothing: the world passes time by itself."""
 
 
-def _raise_defects(end: Outcome | Unfinished) -> None:
+def _raise_defects(end: Outcome | Unfinished | Unforgotten) -> None:
     """Let a violation end the schedule, not just the visit."""
-    if isinstance(end, Unfinished) and not isinstance(end.error, TransientError):
+    if isinstance(end, (Unfinished, Unforgotten)) and not isinstance(end.error, TransientError):
         raise end.error
 
 
@@ -186,14 +189,14 @@ class Schedule:
     def _do_night(self, by: Watched) -> None:
         listed = (ImageRef(BUCKET, one.key) for one in by.store.list(BUCKET, "") if is_image_key(one.key))
         try:
-            for end in nightly(by, listed, bucket=BUCKET):
+            for end in nightly(by, and_unlisted(by.ledger, listed, WHOLE), areas=[WHOLE]):
                 _raise_defects(end)
         except TransientError:
             self.world.seen["night.broken"] += 1
 
     def _do_pass(self, by: Watched) -> None:
         try:
-            for end in forget_dead_labels(by, bucket=BUCKET):
+            for end in forget_dead_labels(by, WHOLE):
                 _raise_defects(end)
         except TransientError:
             self.world.seen["night.broken"] += 1

@@ -15,7 +15,7 @@ from batch_job.adapters.opensearch_labels import OpenSearchLabelIndex
 from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.errors import ChangedError, TransientError, UnavailableError, UnreadableImageError
 from batch_job.ledger.generations import FORGET_AFTER_MS
-from batch_job.ledger.nightly import Unfinished, forget_dead_labels, nightly
+from batch_job.ledger.nightly import Area, Unfinished, Unforgotten, and_unlisted, forget_dead_labels, nightly
 from batch_job.ledger.reconcile import Reconciler
 from batch_job.ports import Keeper
 from batch_job.search.mappings import IndexNames
@@ -29,6 +29,7 @@ from tests.unit.ledger.entries import Settings
 pytestmark = pytest.mark.server
 
 BUCKET = "imagery"
+WHOLE = Area(BUCKET)
 IMAGES = tuple(ImageRef(BUCKET, f"o/{name}.tif") for name in "abc")
 WORKERS = 4
 ROUNDS = 4
@@ -146,7 +147,7 @@ class World:
         for visit in range(VISITS):
             try:
                 if visit == VISITS // 2:
-                    list(forget_dead_labels(reconciler, bucket=BUCKET))
+                    list(forget_dead_labels(reconciler, WHOLE))
                 else:
                     reconciler.reconcile(rng.choice(IMAGES))
             except TransientError:
@@ -182,12 +183,15 @@ class World:
         """Let two nights pass in peace."""
         for night in range(2):
             self.clock.ahead_ms += FORGET_AFTER_MS + 60_000
-            assert not [end for end in self.night(f"night {seed}.{night}") if isinstance(end, Unfinished)]
+            assert not [
+                end for end in self.night(f"night {seed}.{night}") if isinstance(end, (Unfinished, Unforgotten))
+            ]
 
     def night(self, owner: str) -> list[object]:
         refresh(self.client, self.names)
         images = [ImageRef(BUCKET, listed.key) for listed in self.store.list(BUCKET, "")]
-        return list(nightly(self.reconciler(owner), images, bucket=BUCKET))
+        by = self.reconciler(owner)
+        return list(nightly(by, and_unlisted(by.ledger, images, WHOLE), areas=[WHOLE]))
 
     def labels(self) -> dict[str, str]:
         """Every label that exists, by id."""

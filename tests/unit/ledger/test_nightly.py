@@ -4,7 +4,15 @@ import pytest
 
 from batch_job.errors import AccessError, ConflictError, GeometryError, ThrottledError, UnavailableError
 from batch_job.ledger.generations import FORGET_AFTER_MS
-from batch_job.ledger.nightly import Unfinished, forget, forget_dead_labels, nightly
+from batch_job.ledger.nightly import (
+    Area,
+    Unfinished,
+    Unforgotten,
+    and_unlisted,
+    forget,
+    forget_dead_labels,
+    nightly,
+)
 from batch_job.ports import Keeper
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Indexed, Removed, Work
@@ -12,6 +20,7 @@ from tests.unit.ledger.entries import IMAGE
 from tests.unit.ledger.fakes import World, nothing
 
 OTHER = ImageRef(IMAGE.bucket, "o/b.tif")
+WHOLE = Area(IMAGE.bucket)
 
 
 @pytest.fixture
@@ -22,7 +31,8 @@ def world() -> World:
 
 
 def night(world: World, *images: ImageRef) -> list[object]:
-    return list(nightly(world.reconciler(), images, bucket=IMAGE.bucket))
+    by = world.reconciler()
+    return list(nightly(by, and_unlisted(by.ledger, images, WHOLE), areas=[WHOLE]))
 
 
 def replaced(world: World) -> None:
@@ -48,7 +58,8 @@ def test_each_image_is_visited_once(world: World) -> None:
 def test_entries_outside_the_prefix_are_left_alone(world: World) -> None:
     world.reconciler().reconcile(IMAGE)
     world.store.delete(IMAGE)
-    assert list(nightly(world.reconciler(), [], bucket=IMAGE.bucket, prefix="p/")) == []
+    assert list(and_unlisted(world.ledger, [], Area(IMAGE.bucket, "p/"))) == []
+    assert list(and_unlisted(world.ledger, [], Area(IMAGE.bucket, "o/"))) == [IMAGE]
 
 
 @pytest.mark.parametrize("error", [ThrottledError("slow down"), ZeroDivisionError("a defect")], ids=repr)
@@ -98,7 +109,7 @@ def test_labels_are_deleted_before_they_are_forgotten(world: World) -> None:
     replaced(world)
     world.clock.advance(ms=FORGET_AFTER_MS + 1)
     world.calls.clear()
-    list(forget_dead_labels(world.reconciler(), bucket=IMAGE.bucket))
+    list(forget_dead_labels(world.reconciler(), WHOLE))
     assert world.calls == ["entries", "delete", "put"]
 
 
@@ -112,8 +123,8 @@ def test_labels_that_could_not_be_deleted_are_not_forgotten(world: World, error:
             raise error
 
     world.before = fail
-    (unfinished,) = forget_dead_labels(world.reconciler(), bucket=IMAGE.bucket)
-    assert unfinished == Unfinished(IMAGE, error)
+    (unfinished,) = forget_dead_labels(world.reconciler(), WHOLE)
+    assert unfinished == Unforgotten(IMAGE, error)
     assert world.entry(IMAGE).superseded
 
 
@@ -126,7 +137,7 @@ def test_an_entry_written_since_waits_for_the_next_night(world: World) -> None:
     with pytest.raises(ConflictError):
         forget(world.reconciler(), stale)
     world.before = lambda name: world.rewrite(IMAGE) if name == "put" else None
-    assert list(forget_dead_labels(world.reconciler(), bucket=IMAGE.bucket)) == []
+    assert list(forget_dead_labels(world.reconciler(), WHOLE)) == []
 
 
 def test_a_tombstone_goes_when_it_is_old_and_bare(world: World) -> None:

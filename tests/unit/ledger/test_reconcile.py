@@ -19,7 +19,7 @@ from batch_job.errors import (
     UnreadableImageError,
 )
 from batch_job.ledger.generations import FORGET_AFTER_MS, LABEL_DEADLINE_MS
-from batch_job.ledger.nightly import nightly
+from batch_job.ledger.nightly import Area, and_unlisted, nightly
 from batch_job.ledger.writes import LedgerWriter
 from batch_job.ports import Keeper
 from batch_job.values.image import ImageRef
@@ -27,6 +27,8 @@ from batch_job.values.ledger import LabelSet, Lease, LedgerEntry, State, Superse
 from batch_job.values.work import Failed, Indexed, Redo, Removed, Skipped, SkipReason, Work
 from tests.unit.ledger.entries import IMAGE, Settings
 from tests.unit.ledger.fakes import World, nothing
+
+WHOLE = Area(IMAGE.bucket)
 
 
 @pytest.fixture
@@ -337,7 +339,7 @@ def test_no_epoch_returns_when_a_tombstone_came_and_went_before_a_first_claim(wo
         others.append(world.entry(IMAGE).epoch)
         world.store.delete(IMAGE)
         for _ in range(3):
-            list(nightly(other, [], bucket=IMAGE.bucket))
+            list(nightly(other, and_unlisted(other.ledger, [], WHOLE), areas=[WHOLE]))
             world.clock.advance(ms=FORGET_AFTER_MS + 2)
         assert world.ledger.get(IMAGE) is None
         world.store.put(IMAGE, b"one")

@@ -1,0 +1,233 @@
+"""The sweep: after the last CSV of a bucket's run is planned, what the rows alone cannot tell.
+
+The ledger is compared with all keys of the inventory, side files too. Then old labels are deleted and forgotten.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import Any
+
+import structlog
+
+from batch_job.backfill.child import LEFT_IN_A_ROW, STOPS
+from batch_job.backfill.listed_keys import CHUNK_ENTRIES, Comparison, ListedKeys
+from batch_job.backfill.orders import EndAtOnce, Orders
+from batch_job.backfill.shards import SWEEP_DONE, RunFolder
+from batch_job.backfill.superseding import is_behind
+from batch_job.errors import (
+    DeploymentError,
+    HandedBackError,
+    InputError,
+    SetUpError,
+    ThrottledError,
+    TransientError,
+    UnavailableError,
+)
+from batch_job.ledger.nightly import Area, Unfinished, Unforgotten, Visit, nightly
+from batch_job.ledger.reconcile import Reconciler
+from batch_job.metrics import NO_METRICS, Metric, Metrics
+from batch_job.tally import Tally
+from batch_job.values.image import ImageRef
+from batch_job.values.inventory import Manifest, Scope
+from batch_job.values.ledger import LedgerEntry
+from batch_job.values.work import Outcome, ShardDone
+
+log = structlog.get_logger()
+
+
+class SweepEnd(StrEnum):
+    """How a sweep ended."""
+
+    DONE = auto()
+    """Ledger and inventory agree, but for what was claimed since; recorded failures are an agreement too."""
+    DONE_BEFORE = auto()
+    SUPERSEDED = auto()
+    """A newer inventory is planned, whose sweep does all that this one would."""
+    PAUSED = auto()
+    """Whoever resumes submits it again."""
+    ENDED = auto()
+    """This worker was told to end: Spot, a time limit, a person."""
+    LEFT = auto()
+    """Something is left for the next attempt, which begins anew: what agrees costs nothing."""
+    DEFECT = auto()
+    """A defect of ours keeps something from its end; the rest is done."""
+    REFUSED = auto()
+    """Nothing would fare better until a person acts."""
+
+    @property
+    def exit_code(self) -> int:
+        """What Batch's retry rules go by."""
+        return _EXIT_CODES.get(self, os.EX_OK)
+
+
+_EXIT_CODES = {
+    SweepEnd.ENDED: TransientError.exit_code,
+    SweepEnd.LEFT: TransientError.exit_code,
+    SweepEnd.DEFECT: os.EX_SOFTWARE,
+    SweepEnd.REFUSED: DeploymentError.exit_code,
+}
+
+
+class _SupersededError(Exception):
+    """A newer run of the bucket is active."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """One run's sweep, over the services. It may begin again at any time, and several may run at once."""
+
+    folder: RunFolder
+    reconciler: Reconciler
+    visit: Visit
+    """Reconciles an image and logs its line; looks at ``orders`` before each paid call."""
+    tell: Callable[[Unforgotten], None]
+    """Logs what the pass left."""
+    orders: Orders
+    tally: Tally
+    """Empty at first; counts what ``visit`` does."""
+    metrics: Metrics = NO_METRICS
+    now: Callable[[], float] = time.monotonic
+    """Seconds."""
+
+    def run(self) -> SweepEnd:
+        """Compare, reconcile what differs, do the pass; says how that ended, in a line of log and one of metrics too.
+
+        The line is an interface: ``sweep.done``, with ``run_id``, ``outcome`` (a ``SweepEnd``), ``error`` (null or
+        why), ``images``, ``errors``, ``chips``, ``calls``, ``labels``, ``exit_code`` and ``duration_ms``.
+        """
+        began = self.now()
+        with structlog.contextvars.bound_contextvars(run_id=self.folder.run_id):
+            end, error = self._tried(began)
+            self._log(end, error, began)
+        return end
+
+    def _tried(self, began: float) -> tuple[SweepEnd, str | None]:
+        try:
+            return self._swept(began)
+        except _SupersededError:
+            return SweepEnd.SUPERSEDED, None
+        except (HandedBackError, EndAtOnce) as error:
+            return (SweepEnd.ENDED if self.orders.ending else SweepEnd.PAUSED), _said(error)
+        except TransientError as error:
+            return (SweepEnd.ENDED if self.orders.ending else SweepEnd.LEFT), _said(error)
+        except (DeploymentError, InputError) as error:
+            return SweepEnd.REFUSED, _said(error)
+        except Exception as error:
+            log.exception("sweep.defect")
+            return SweepEnd.DEFECT, _said(error)
+
+    def _swept(self, began: float) -> tuple[SweepEnd, str | None]:
+        manifest = self.folder.manifest()
+        if manifest.request.scope is not Scope.BUCKET:
+            raise SetUpError(f"run {self.folder.run_id} lists some keys only, and says nothing of the others")
+        if self.folder.done(SWEEP_DONE) is not None:
+            return SweepEnd.DONE_BEFORE, None
+        steps = _Steps(self.tally, self.tell)
+        area = Area(manifest.source_bucket)
+        images = self._contradicted(manifest)
+        night = nightly(self.reconciler, images, areas=[area], visit_one=self.visit, keep=self.orders.check)
+        for ended in night:
+            steps.take(ended)
+        if steps.left:
+            return SweepEnd.LEFT, steps.error
+        if steps.defects:
+            return SweepEnd.DEFECT, steps.error
+        self.folder.write_done(self._marker(began))
+        return SweepEnd.DONE, None
+
+    def _contradicted(self, manifest: Manifest) -> Iterator[ImageRef]:
+        self._check(manifest)
+        listed = ListedKeys.together(self.folder.keys(file.id) for file in manifest.files)
+        comparison = Comparison(listed=listed, has_etags="ETag" in manifest.columns, began_ms=manifest.created_ms)
+        return comparison.contradicted(self._entries(manifest))
+
+    def _entries(self, manifest: Manifest) -> Iterator[LedgerEntry]:
+        for number, stored in enumerate(self.reconciler.ledger.entries(bucket=manifest.source_bucket)):
+            if number % CHUNK_ENTRIES == 0:
+                self._check(manifest)
+            yield stored.entry
+
+    def _check(self, manifest: Manifest) -> None:
+        """Look whether to go on.
+
+        Raises:
+            HandedBackError, _SupersededError: no.
+        """
+        self.orders.check()
+        if is_behind(self.folder.store, manifest):
+            raise _SupersededError
+
+    def _marker(self, began: float) -> ShardDone:
+        summary = self.tally.summary()
+        return ShardDone(
+            name=SWEEP_DONE,
+            images=dict(self.tally.images),
+            errors=dict(self.tally.errors),
+            calls=summary["calls"]["answered"],
+            labels=summary["labels"],
+            duration_ms=self._since(began),
+        )
+
+    def _log(self, end: SweepEnd, error: str | None, began: float) -> None:
+        facts: dict[str, Any] = {name: n for name, n in self.tally.summary().items() if name != "seconds"}
+        tell = log.error if end in (SweepEnd.DEFECT, SweepEnd.REFUSED) else log.info
+        tell(
+            "sweep.done",
+            outcome=str(end),
+            error=error,
+            **facts,
+            exit_code=end.exit_code,
+            duration_ms=self._since(began),
+        )
+        figures = self.tally.figures() | {Metric.SECONDS: self.now() - began}
+        self.metrics.emit(figures, outcome=str(end), **structlog.contextvars.get_contextvars())
+
+    def _since(self, began: float) -> int:
+        return round((self.now() - began) * 1000)
+
+
+class _Steps:
+    """Counts what the night's steps came to, and ends the night when no other step would fare better."""
+
+    def __init__(self, tally: Tally, tell: Callable[[Unforgotten], None]) -> None:
+        self._tally, self._tell = tally, tell
+        self._in_a_row = self.left = self.defects = 0
+        self.error: str | None = None
+
+    def take(self, ended: Outcome | Unfinished | Unforgotten) -> None:
+        """Count one.
+
+        Raises:
+            HandedBackError: this worker is to stop.
+            TransientError: the next steps would fare the same for now.
+        """
+        if isinstance(ended, (Unfinished, Unforgotten)):
+            self._keep_in_mind(ended)
+        else:
+            # an image that another worker has at this moment is none that was forgotten
+            self._in_a_row = 0
+            self._tally.ended(ended)
+
+    def _keep_in_mind(self, ended: Unfinished | Unforgotten) -> None:
+        error = ended.error
+        if isinstance(error, (HandedBackError, *STOPS)):
+            raise error
+        self.error = _said(error)
+        if isinstance(ended, Unforgotten):
+            self._tell(ended)
+        else:
+            self._tally.left()
+        if isinstance(error, TransientError):
+            self.left += 1
+        else:
+            self.defects += 1
+        self._in_a_row = self._in_a_row + 1 if isinstance(error, (ThrottledError, UnavailableError)) else 0
+        if self._in_a_row >= LEFT_IN_A_ROW:
+            raise error
+
+
+def _said(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
