@@ -12,12 +12,14 @@ Lambda shuts its own event source; messages then wait in the queue until a perso
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import partial
+from typing import Any, Protocol, Self
 
 import structlog
 
 from batch_job.errors import BackfillError, DeploymentError, HandedBackError, InputError
 from batch_job.ports import Deliveries
+from batch_job.wiring.deliveries import open_deliveries
 
 FIRST_WAIT_S, MAX_WAIT_S = 10, 3600
 MOST_REFUSALS = 5
@@ -27,6 +29,28 @@ BEGIN_S = 60.0
 """No message is begun with less time left: a small image takes a few seconds, one that calls wait for longer."""
 
 log = structlog.get_logger()
+
+
+class Context(Protocol):
+    """As much of Lambda's context as we use."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Tell how long this invocation may go on."""
+        ...
+
+
+def time_left_s(context: Context) -> float:
+    """Tell how long an invocation may go on."""
+    return context.get_remaining_time_in_millis() / 1000
+
+
+def answer(event: Mapping[str, Any], context: Context, take: Callable[[str], object]) -> dict[str, Any]:
+    """Take the messages of a call by Lambda, with ``take`` for each body; see ``Batch.answer``."""
+    records = event["Records"]
+    if not records:
+        return {"batchItemFailures": []}
+    deliveries = open_deliveries(records[0]["eventSourceARN"])
+    return Batch(take=take, deliveries=deliveries, time_left_s=partial(time_left_s, context)).answer(event)
 
 
 @dataclass(frozen=True, slots=True)

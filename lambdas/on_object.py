@@ -7,27 +7,19 @@ libraries are imported at the start, when Lambda gives a whole vCPU for nothing,
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from batch_job import logs
 from batch_job.backfill.live import LiveDoor
 from batch_job.backfill.orders import ended_at_once_after
 from batch_job.settings import LiveSettings
-from batch_job.wiring.live import Live, open_deliveries, open_live
-from lambdas.batches import Batch
+from batch_job.wiring.live import Live, open_live
+from lambdas.batches import Context, answer, time_left_s
 
 HAND_BACK_S = 45.0
 """Before the function's end: what is under way then is handed back: a call of 30 s, and the ledger's write."""
 AT_ONCE_S = 15.0
 """... and a worker that did not listen until then is ended where it is: enough to release its image."""
-
-
-class Context(Protocol):
-    """As much of Lambda's context as we use."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Tell how long this invocation may go on."""
-        ...
 
 
 @dataclass
@@ -37,19 +29,14 @@ class Invocation:
     open_live: Callable[[], Live]
     context: Context
 
-    @property
-    def time_left_s(self) -> float:
-        """How long this invocation may go on."""
-        return self.context.get_remaining_time_in_millis() / 1000
-
     @cached_property
     def _door(self) -> LiveDoor:
-        return self.open_live().door(time_s=self.time_left_s - HAND_BACK_S)
+        return self.open_live().door(time_s=time_left_s(self.context) - HAND_BACK_S)
 
     def take(self, body: str) -> None:
         """Take a message; see ``LiveDoor.take``."""
         door = self._door
-        with ended_at_once_after(self.time_left_s - AT_ONCE_S, door.orders):
+        with ended_at_once_after(time_left_s(self.context) - AT_ONCE_S, door.orders):
             door.take(body)
 
 
@@ -63,7 +50,4 @@ def _live() -> Live:
 
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Answer Lambda."""
-    invocation = Invocation(_live, context)
-    deliveries = open_deliveries(event["Records"][0]["eventSourceARN"])
-    batch = Batch(take=invocation.take, deliveries=deliveries, time_left_s=lambda: invocation.time_left_s)
-    return batch.answer(event)
+    return answer(event, context, Invocation(_live, context).take)

@@ -14,7 +14,7 @@ from batch_job.values.image import ImageRef
 from batch_job.values.objects import ListedObject, StoredBytes
 
 if TYPE_CHECKING:
-    from batch_job.ports import ByteStream, JobQueue, MessageQueue, OpenStream, RunStore
+    from batch_job.ports import ByteStream, Deliveries, JobQueue, MessageQueue, OpenStream, RunStore
 
 ARRAY_SIZES = range(2, 10_001)
 """AWS Batch service quotas."""
@@ -135,6 +135,23 @@ class MemoryMessageQueue:
         self.bodies.extend(bodies)
 
 
+@dataclass(slots=True)
+class MemoryDeliveries:
+    """What a Lambda did about the messages that came to it."""
+
+    waits_s: dict[str, int] = field(default_factory=dict)
+    """By receipt."""
+    stopped: bool = False
+
+    def postpone(self, receipt: str, *, wait_s: int) -> None:
+        """Have a message come again after so many seconds."""
+        self.waits_s[receipt] = wait_s
+
+    def stop(self) -> None:
+        """Have no more of them come."""
+        self.stopped = True
+
+
 def _etag(body: bytes) -> str:
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
@@ -143,6 +160,7 @@ if TYPE_CHECKING:
     _runs: type[RunStore] = MemoryRunStore
     _jobs: type[JobQueue] = MemoryJobQueue
     _messages: type[MessageQueue] = MemoryMessageQueue
+    _deliveries: type[Deliveries] = MemoryDeliveries
 
     def _opens(store: MemoryObjectStore) -> OpenStream:
         return MemoryStreams(store)

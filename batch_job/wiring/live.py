@@ -1,14 +1,13 @@
-"""The live door's wiring: the stages behind a reconciler, the live queue of jobs, and the queue of its messages."""
+"""The live door's wiring: the stages behind a reconciler, and the live queue of jobs."""
 
 from dataclasses import dataclass
 from functools import partial
 
 from batch_job.adapters.batch import BatchJobQueue, batch_client
-from batch_job.adapters.deliveries import SqsDeliveries
 from batch_job.backfill.live import LiveDoor
 from batch_job.backfill.orders import Orders
 from batch_job.metrics import Metrics
-from batch_job.ports import Deliveries, JobQueue
+from batch_job.ports import JobQueue
 from batch_job.settings import LiveSettings
 from batch_job.values.budget import Lane
 from batch_job.wiring.deployed import Services, open_services
@@ -57,8 +56,3 @@ def open_live(settings: LiveSettings) -> Live:
     """
     jobs = BatchJobQueue(batch_client(), queue=settings.live_job_queue, definition=settings.live_job_definition)
     return Live(settings, open_services(settings, run_id=RUN_ID), jobs)
-
-
-def open_deliveries(queue_arn: str) -> Deliveries:
-    """Reach the queue that a Lambda's messages come from."""
-    return SqsDeliveries(queue_arn)

@@ -1,13 +1,15 @@
 import json
-from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
+import structlog
 
+from batch_job.adapters.memory_runs import MemoryDeliveries
 from batch_job.backfill.messages import Delivered, PlanFile
-from batch_job.errors import AccessError, ConflictError, InventoryError, SettingsError, UnavailableError
-from lambdas.plan_inventory import handle, handler
+from batch_job.errors import InputError, SettingsError
+from lambdas import batches
+from lambdas.plan_inventory import handler, take
 from tests.unit.backfill.planning import World, keys, triples
+from tests.unit.lambdas.batches import Context, event
 
 CSV = PlanFile("run", "file")
 CHECKSUM = Delivered("reports", "b/daily/t/manifest.checksum")
@@ -19,63 +21,45 @@ def body_of(message: PlanFile | Delivered) -> str:
     return json.dumps({"detail": {"bucket": {"name": message.bucket}, "object": {"key": message.key}}})
 
 
-def event(*bodies: str) -> dict[str, Any]:
-    return {"Records": [{"messageId": f"m{number}", "body": body} for number, body in enumerate(bodies)]}
-
-
-def failing(error: Exception, *, on: object):
-    def run(message: object) -> None:
-        if message == on:
-            raise error
-
-    return run
-
-
-def test_messages_that_succeed_are_not_handed_back():
+def test_messages_ask_for_a_run_or_one_of_its_files():
     taken: list[object] = []
-    assert handle(event(body_of(CHECKSUM), body_of(CSV)), taken.append) == {"batchItemFailures": []}
+    take(body_of(CHECKSUM), taken.append)
+    take(body_of(CSV), taken.append)
     assert taken == [CHECKSUM, CSV]
 
 
-@pytest.mark.parametrize("error", [UnavailableError("away"), ConflictError("busy"), InventoryError("ORC")])
-def test_a_message_that_fails_is_handed_back_alone(error: Exception):
-    answer = handle(event(body_of(CHECKSUM), body_of(CSV)), failing(error, on=CSV))
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
-
-
-def test_a_poison_message_is_handed_back_alone():
-    taken: list[object] = []
-    assert handle(event("poison", body_of(CSV)), taken.append) == {"batchItemFailures": [{"itemIdentifier": "m0"}]}
-    assert taken == [CSV]
-
-
-def test_a_failure_of_the_deployment_fails_the_invocation():
-    with pytest.raises(AccessError):
-        handle(event(body_of(CSV), body_of(CHECKSUM)), failing(AccessError("denied"), on=CSV))
+def test_a_poison_message_is_nothing_that_a_retry_helps():
+    with pytest.raises(InputError, match="not a message for the planner"):
+        take("poison", lambda _: None)
 
 
 def test_events_about_other_objects_are_passed_over():
     taken: list[object] = []
-    assert handle(event(body_of(Delivered("reports", "b/data/1.csv.gz"))), taken.append) == {"batchItemFailures": []}
+    take(body_of(Delivered("reports", "b/data/1.csv.gz")), taken.append)
     assert taken == []
-
-
-def test_a_message_that_is_left_is_logged_with_its_reason():
-    with capture_logs() as logs:
-        handle(event(body_of(CSV)), failing(UnavailableError("the index is away"), on=CSV))
-    assert [(line["event"], line["error"]) for line in logs] == [("plan.left", "the index is away")]
 
 
 def test_from_the_event_of_a_checksum_to_jobs():
     world = World()
     delivered = world.deliver(triples("1.tif", "2.txt"), triples("3.tif"))
-    assert handle(event(body_of(delivered)), world.planner().take) == {"batchItemFailures": []}
-    assert handle(event(*world.messages.bodies), world.planner().take) == {"batchItemFailures": []}
+    take(body_of(delivered), world.planner().take)
+    for body in tuple(world.messages.bodies):
+        take(body, world.planner().take)
     assert keys(world.submitted()) == ["1.tif", "3.tif"]
 
 
 def test_a_planner_without_settings_names_all_that_are_missing(monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(SettingsError) as error:
-        handler(event(), None)
+    deliveries = MemoryDeliveries()
+    monkeypatch.setattr(batches, "open_deliveries", lambda _arn: deliveries)
+    try:
+        with pytest.raises(SettingsError) as error:
+            handler(event(body_of(CSV)), Context())
+    finally:
+        structlog.reset_defaults()
     for name in ("BUCKET", "RUNS_URI", "INDEX_URL", "PLAN_QUEUE_URL", "JOB_QUEUE", "JOB_DEFINITION"):
         assert f"BACKFILL_{name}:" in str(error.value)
+    assert deliveries.waits_s == {"r0": batches.FIRST_WAIT_S}
+
+
+def test_no_messages_are_no_failures():
+    assert handler(event(), Context()) == {"batchItemFailures": []}
