@@ -16,8 +16,10 @@ ATTEMPTS = 5
 _ON = ("Enabled", "Enabling", "Creating", "Updating")
 
 
-def lambda_client(*, endpoint_url: str | None = None, region: str | None = None) -> Any:
-    """Make a client; what is None comes from the environment, as always with AWS.
+def lambda_client(
+    *, endpoint_url: str | None = None, region: str | None = None, session: boto3.Session | None = None
+) -> Any:
+    """Make a client; what is None comes from ``session``, or from the environment, as always with AWS.
 
     Raises:
         SettingsError, AccessError: the environment names what is not there, a profile say.
@@ -28,7 +30,7 @@ def lambda_client(*, endpoint_url: str | None = None, region: str | None = None)
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     )
     with as_ours(LAMBDA, doing="connecting to AWS Lambda"):
-        return boto3.client("lambda", endpoint_url=endpoint_url, region_name=region, config=config)
+        return (session or boto3).client("lambda", endpoint_url=endpoint_url, region_name=region, config=config)
 
 
 class EventSource:

@@ -10,14 +10,19 @@ from batch_job.backfill.jobs import TASK, WHAT, JobTask, job_parameters, submit_
 from batch_job.backfill.orders import LOOK_S
 from batch_job.backfill.progress import missing_ranges, sweep_is_missing
 from batch_job.backfill.shards import RunFolder, active_run
-from batch_job.errors import InputError
-from batch_job.ports import JobQueue, RunStore, UnendedJobs
+from batch_job.errors import ConflictError, InputError
+from batch_job.ports import Door, JobQueue, RunStore, UnendedJobs
 from batch_job.values.inventory import Scope
 from batch_job.values.queues import UnendedJob
 from batch_job.values.work import Redo, ShardRange
 
 HANDED_BACK_S = 30.0
 """A child that saw the pause has ended by then: it looks every few seconds, and finishes the calls under way."""
+
+SEEN_S = 10.0
+"""A function that saw the pause has shut its door by then."""
+DOOR_TRIES = 10
+"""A door takes some seconds for each change, and refuses others meanwhile."""
 
 Busy = Mapping[tuple[str, str], frozenset[int]]
 """Shards that wait or are worked on: their numbers, by run and plan."""
@@ -128,3 +133,22 @@ def without(ranges: Iterable[ShardRange], busy: Busy) -> Iterator[ShardRange]:
         for _, together in itertools.groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0]):
             first, *rest = (n for _, n in together)
             yield ShardRange(shards.run_id, shards.plan, first=first, count=1 + len(rest))
+
+
+def open_door(door: Door, *, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Let a queue's messages come again; tells whether they did not before.
+
+    Raises:
+        ConflictError: it changes and changes.
+    """
+    if door.is_open:
+        return False
+    for _ in range(DOOR_TRIES - 1):
+        try:
+            door.open()
+        except ConflictError:
+            sleep(LOOK_S)
+        else:
+            return True
+    door.open()
+    return True

@@ -1,13 +1,15 @@
 """``imagery-backfill resume``: what a pause left is submitted again."""
 
+import time
 from typing import Any
 
 import click
 
 from batch_job import logs
-from batch_job.backfill.pausing import end_pause
-from batch_job.backfill.resuming import ResumedRun
+from batch_job.backfill.pausing import Paused, end_pause
+from batch_job.backfill.resuming import SEEN_S, ResumedRun, open_door
 from batch_job.cli.stack import named_operator, stack_options
+from batch_job.wiring.operator import Operator
 from batch_job.wiring.steering import resumer
 
 
@@ -28,7 +30,17 @@ def resume(**given: Any) -> int:
             click.echo(_line(run))
         if not runs:
             click.echo("no run is unfinished")
+        _let_messages_come(operator, after=change.before)
     return 0
+
+
+def _let_messages_come(operator: Operator, *, after: Paused | None) -> None:
+    """Open what a pause shut, or what shut itself when a permission was missing."""
+    if after is Paused.EVERYTHING:
+        time.sleep(SEEN_S)  # a door that saw the pause is about to shut itself
+    for queue, door in operator.doors.items():
+        if open_door(door):
+            click.echo(f"messages of the {queue} queue come again")
 
 
 def _line(run: ResumedRun) -> str:

@@ -6,7 +6,7 @@ Unless a method says otherwise it may raise ``TransientError`` (try again) and `
 from batch_job.ports.account import Account
 from batch_job.ports.index import FailureList, LabelIndex, Ledger, SearchIndex
 from batch_job.ports.paid import BudgetStore, Detector
-from batch_job.ports.queues import Deliveries, JobQueue, MessageQueue, UnendedJobs
+from batch_job.ports.queues import Deliveries, Door, JobQueue, MessageQueue, UnendedJobs
 from batch_job.ports.rasters import GroundTransform, OpenRaster, RasterSource
 from batch_job.ports.storage import ArchiveStore, ByteStream, Clock, ObjectStore, OpenStream, RunStore
 from batch_job.ports.watching import Deployments, JobList, QueueDepth
@@ -22,6 +22,7 @@ __all__ = [
     "Deliveries",
     "Deployments",
     "Detector",
+    "Door",
     "FailureList",
     "GroundTransform",
     "JobList",

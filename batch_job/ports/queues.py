@@ -30,6 +30,23 @@ class UnendedJobs(Protocol):
         ...
 
 
+class Door(Protocol):
+    """What lets a queue's messages to the function that works on them."""
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether messages come, or will in a moment."""
+        ...
+
+    def open(self) -> None:
+        """Let messages come; that they do already is no error.
+
+        Raises:
+            ConflictError: another change of it is under way; try again in some seconds.
+        """
+        ...
+
+
 class MessageQueue(Protocol):
     """Where messages wait for whoever works on them; each may come more than once, in any order."""
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
-from typing import Self
 
 
 class Messages(StrEnum):
@@ -79,11 +78,6 @@ class JobCounts:
     def failed(self) -> int:
         """How many gave up, after all their attempts."""
         return self._sum((JobState.FAILED,))
-
-    def __add__(self, other: Self) -> Self:
-        states = {state: self.by_state.get(state, 0) + other.by_state.get(state, 0) for state in JobState}
-        known = [ms for ms in (self.oldest_ms, other.oldest_ms) if ms is not None]
-        return type(self)(by_state={state: n for state, n in states.items() if n}, oldest_ms=min(known, default=None))
 
     def _sum(self, states: tuple[JobState, ...]) -> int:
         return sum(self.by_state.get(state, 0) for state in states)

@@ -7,6 +7,7 @@ from batch_job.adapters.batch_unended import MemoryUnendedJobs
 from batch_job.adapters.memory import ManualClock, MemoryArchiveStore, MemoryLedger, MemoryObjectStore
 from batch_job.adapters.memory_failures import MemoryFailures
 from batch_job.adapters.memory_runs import MemoryJobQueue, MemoryMessageQueue, MemoryRunStore, MemoryStreams
+from batch_job.adapters.queue_doors import MemoryDoor
 from batch_job.adapters.sqs_depth import MemoryQueueDepth
 from batch_job.settings import Output, PlannerSettings
 from batch_job.values.deployment import Deployment
@@ -54,6 +55,7 @@ def memory_operator(deployment: Deployment | None = None) -> Operator:
         job_lists={queue: MemoryJobList() for queue in Jobs},
         unended=MemoryUnendedJobs(),
         depths={queue: MemoryQueueDepth() for queue in Messages},
+        doors={queue: MemoryDoor() for queue in (Messages.PLAN, Messages.LIVE)},
         plan_messages=MemoryMessageQueue(),
         ledger=ledger,
         failures=MemoryFailures(ledger),

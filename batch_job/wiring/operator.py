@@ -9,10 +9,12 @@ from typing import Any, Self
 from batch_job.adapters.batch import BatchJobQueue, batch_client
 from batch_job.adapters.batch_lists import BatchJobList
 from batch_job.adapters.batch_unended import BatchUnendedJobs
+from batch_job.adapters.event_sources import lambda_client
 from batch_job.adapters.opensearch import open_client
 from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.opensearch_search import OpenSearchSearch
-from batch_job.adapters.s3 import S3ArchiveStore, S3Clock, S3ObjectStore, s3_client
+from batch_job.adapters.queue_doors import QueueDoor
+from batch_job.adapters.s3 import Payer, S3ArchiveStore, S3Clock, S3ObjectStore, s3_client
 from batch_job.adapters.s3_runs import S3RunStore, S3Streams
 from batch_job.adapters.signing import auth_for
 from batch_job.adapters.sqs import SqsMessageQueue, sqs_client
@@ -21,6 +23,7 @@ from batch_job.adapters.stack import StackOutputs, assumed, own_session
 from batch_job.ports import (
     ArchiveStore,
     Clock,
+    Door,
     FailureList,
     JobList,
     JobQueue,
@@ -57,6 +60,8 @@ class Operator:
     unended: UnendedJobs
     """Of ``backfill_jobs``."""
     depths: Mapping[Messages, QueueDepth]
+    doors: Mapping[Messages, Door]
+    """Of the queues that functions work on."""
     plan_messages: MessageQueue
     ledger: Ledger
     failures: FailureList
@@ -91,6 +96,7 @@ class Found:
             index_prefix=self.deployment.index_prefix,
             archive_uri=self.deployment.archive_uri,
             region=self.deployment.region,
+            requester_pays=self.deployment.planner_settings().requester_pays,
             session=self.session,
         )
 
@@ -127,9 +133,11 @@ def connect(found: Found, *, index_url: str | None = None) -> Operator:
     """Connect to what ``found`` names; nothing is sent yet."""
     at, session = found.deployment, found.session
     s3, batch, sqs = s3_client(session=session), batch_client(session=session), sqs_client(session=session)
+    functions = lambda_client(session=session)
     url = index_url or at.index_url
     index = open_client(url, http_auth=auth_for(url, region=at.region, session=session))
     names = IndexNames(at.index_prefix)
+    payer = Payer.REQUESTER if at.planner_settings().requester_pays else Payer.OWNER
     runs_bucket, _, runs_prefix = at.runs_uri.removeprefix("s3://").partition("/")
     urls = {
         Messages.PLAN: at.plan_queue_url,
@@ -140,7 +148,7 @@ def connect(found: Found, *, index_url: str | None = None) -> Operator:
     operator = Operator(
         deployment=at,
         runs=S3RunStore(s3, bucket=runs_bucket, prefix=runs_prefix),
-        objects=S3ObjectStore(s3),
+        objects=S3ObjectStore(s3, payer=payer),
         reports=S3ArchiveStore(s3, bucket=at.reports_bucket, prefix=""),
         streams=S3Streams(s3),
         clock=S3Clock(s3),
@@ -152,10 +160,11 @@ def connect(found: Found, *, index_url: str | None = None) -> Operator:
         },
         unended=BatchUnendedJobs(batch, queue=at.job_queue),
         depths={queue: SqsQueueDepth(sqs, url=url) for queue, url in urls.items()},
+        doors={queue: QueueDoor(sqs, functions, urls[queue]) for queue in (Messages.PLAN, Messages.LIVE)},
         plan_messages=SqsMessageQueue(sqs, url=at.plan_queue_url),
         ledger=OpenSearchLedger(index, names),
         failures=OpenSearchSearch(index, names),
     )
-    for client in (s3, batch, sqs, index):
+    for client in (s3, batch, sqs, functions, index):
         operator.on_close.callback(client.close)
     return operator
