@@ -15,7 +15,7 @@ from batch_job.errors import BackfillError
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 
-_COMMANDS = ("doctor", "pause", "resume", "run", "search", "show", "start")
+_COMMANDS = ("doctor", "failures", "pause", "resume", "run", "search", "show", "start", "status")
 
 STACK_VARIABLE = "BACKFILL_STACK"
 """The stack gives its own workers the same name under it, so the two never disagree."""
