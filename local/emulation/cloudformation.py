@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from ministack.services import batch, budgets, s3
+from ministack.services import batch, budgets, cognito, s3
 from ministack.services.cloudformation import provisioners
 
 from local.emulation import inventory_api
@@ -36,6 +36,7 @@ def install() -> None:
     handlers["AWS::Batch::JobQueue"] = _batch_type("JobQueue", batch._job_queues)
     handlers["AWS::Batch::JobDefinition"] = _definition_type()
     handlers["AWS::Budgets::Budget"] = {"create": _make_budget, "update": _update_budget, "delete": _drop_budget}
+    handlers["AWS::Cognito::UserPoolUser"] = {"create": _make_user, "update": _update_user, "delete": _drop_user}
     buckets = handlers["AWS::S3::Bucket"]
     handlers["AWS::S3::Bucket"] = {
         **buckets,
@@ -96,6 +97,20 @@ def _update_budget(physical_id: str, _old: Properties, new: Properties, stack: s
 
 def _drop_budget(physical_id: str, _properties: Properties) -> None:
     budgets._delete_budget({"AccountId": s3.get_account_id(), "BudgetName": physical_id})
+
+
+def _make_user(_logical_id: str, properties: Properties, _stack: str) -> Made:
+    _succeeded(cognito._admin_create_user(properties))
+    return properties["Username"], {}
+
+
+def _update_user(physical_id: str, old: Properties, new: Properties, stack: str) -> Made:
+    _drop_user(physical_id, old)
+    return _make_user("", new, stack)
+
+
+def _drop_user(physical_id: str, properties: Properties) -> None:
+    cognito._admin_delete_user({"UserPoolId": properties["UserPoolId"], "Username": physical_id})
 
 
 def _with_inventory(original: Callable[..., Made]) -> Callable[..., Made]:
