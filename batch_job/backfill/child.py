@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -70,11 +70,36 @@ _EXIT_CODES = {
 }
 
 
+class ShardFolder(Protocol):
+    """Where a child finds its shard, and leaves its marker; ``RunFolder`` is one."""
+
+    @property
+    def run_id(self) -> str:
+        """Whose shards they are."""
+        ...
+
+    def done(self, name: str) -> ShardDone | None:
+        """Read a done marker; None: the shard is still to be worked through."""
+        ...
+
+    def shard(self, name: str) -> Shard:
+        """Read a shard.
+
+        Raises:
+            SetUpError: it is not there, or damaged.
+        """
+        ...
+
+    def write_done(self, done: ShardDone) -> None:
+        """Mark a shard as worked through."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Child:
     """One child, over the services."""
 
-    folder: RunFolder
+    folder: ShardFolder
     visit: Callable[[ImageRef], Outcome]
     """Reconciles an image and logs its line; looks at ``orders`` before each paid call."""
     orders: Orders
@@ -243,3 +268,7 @@ def _check_whole(shard: Shard) -> None:
 
 def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
+
+
+if TYPE_CHECKING:
+    _folder: type[ShardFolder] = RunFolder

@@ -5,6 +5,7 @@ from functools import partial
 
 from batch_job.adapters.batch import BatchJobQueue, batch_client
 from batch_job.backfill.live import LiveDoor
+from batch_job.backfill.objects import RUN_ID
 from batch_job.backfill.orders import Orders
 from batch_job.metrics import Metrics
 from batch_job.ports import JobQueue
@@ -13,9 +14,6 @@ from batch_job.values.budget import Lane
 from batch_job.wiring.deployed import Services, open_services
 from batch_job.wiring.doors import logged, measured
 from batch_job.wiring.filters import filters_of
-
-RUN_ID = "live"
-"""In place of a run's, in logs and documents."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from batch_job import logs
+from batch_job.adapters.sqs import SqsMessageQueue, sqs_client
 from batch_job.backfill.child import Child
 from batch_job.backfill.jobs import JobTask
 from batch_job.backfill.messages import PlanFile
+from batch_job.backfill.objects import ObjectJob
 from batch_job.backfill.orders import Orders
 from batch_job.backfill.plan_job import PlanJob
 from batch_job.backfill.planner import Planner
 from batch_job.backfill.sweep import Sweep
 from batch_job.settings import JobSettings, PlannerSettings
-from batch_job.values.work import ShardRange
-from batch_job.wiring.job import open_child
+from batch_job.values.work import ShardRange, WorkItem
+from batch_job.wiring.job import open_child, open_object_child
 from batch_job.wiring.planner import open_planner
 from batch_job.wiring.sweep import open_sweep
 
@@ -46,6 +48,7 @@ OpenTask = Callable[[str, Mapping[str, str]], Task]
 OpenSweep = Callable[[JobSettings, str], Sweep]
 OpenPlanner = Callable[[PlannerSettings], Planner]
 OpenChild = Callable[[JobSettings, str], Child]
+OpenObjectChild = Callable[[JobSettings, WorkItem], Child]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +145,37 @@ def open_plan_task(what: str, environment: Mapping[str, str], connect: OpenPlann
     return PlanJob(replace(planner, owner=owner, is_ending=lambda: orders.ending), wanted, orders)
 
 
+def open_object_task(
+    what: str, _environment: Mapping[str, str], connect: OpenObjectChild = open_object_child
+) -> ObjectJob:
+    """Connect to one object.
+
+    Args:
+        what: As ``WorkItem.to_text`` gives it.
+        connect: Gives a child that works on it.
+
+    Raises:
+        WrongUsageError: it is no object's.
+    """
+    try:
+        item = WorkItem.from_ndjson(what)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise WrongUsageError(f"object ITEM: {error}") from error
+    settings = JobSettings.load()
+    logs.configure(settings.log_level)
+    queue = SqsMessageQueue(sqs_client(), url=settings.live_queue_url) if settings.live_queue_url else None
+    return ObjectJob(connect(settings, item), item, queue)
+
+
 TASKS: Mapping[str, OpenTask] = {
     JobTask.SHARDS: open_shard,
     JobTask.SWEEP: open_sweep_task,
     JobTask.PLAN: open_plan_task,
+    JobTask.OBJECT: open_object_task,
 }
 
 if TYPE_CHECKING:
     _shard: type[Task] = ShardTask
     _sweep: type[Task] = SweepTask
     _plan: type[Task] = PlanJob
+    _object: type[Task] = ObjectJob

@@ -13,6 +13,7 @@ from batch_job import __main__ as job
 from batch_job import logs
 from batch_job.adapters.memory_runs import MemoryRunStore
 from batch_job.backfill.child import Child
+from batch_job.backfill.objects import OneObject
 from batch_job.backfill.orders import Orders
 from batch_job.backfill.shards import RunFolder
 from batch_job.errors import AccessError, UnavailableError
@@ -20,7 +21,7 @@ from batch_job.settings import JobSettings
 from batch_job.tally import Tally
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Indexed, Shard, ShardRange, WorkItem
-from batch_job.wiring.tasks import OpenChild, open_shard
+from batch_job.wiring.tasks import OpenChild, open_object_task, open_shard
 
 SHARDS = ShardRange("run", "f-r", first=5, count=3).to_text()
 PLACES = {"RUNS_URI": "s3://runs/all", "ARCHIVE_URI": "s3://archive", "INDEX_URL": "http://127.0.0.1:9"}
@@ -182,3 +183,20 @@ def test_log_level_is_the_settings(service, monkeypatch):
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=io.StringIO()))
     service.main("shards", SHARDS)
     assert configured == ["info", "error"]
+
+
+def test_an_object_is_worked_on_by_itself(service):
+    item = WorkItem(ImageRef("b", "ä 1.tif"), 5)
+
+    def connect(settings: JobSettings, wanted: WorkItem) -> Child:
+        assert wanted == item
+        return Child(folder=OneObject(wanted), visit=service.visit, orders=service.orders, tally=Tally(), lease_s=1)
+
+    tasks = {"object": partial(open_object_task, connect=connect)}
+    assert job.main(["object", item.to_text()], {}, tasks) == 0
+    assert service.visited == ["ä 1.tif"]
+
+
+@pytest.mark.parametrize("what", ["", "{}", "7", '{"bucket": "b", "key": "k"}', '{"bucket":"b","key":"k","size":-1}'])
+def test_what_is_no_object_is_wrong_usage(service, what):
+    assert job.main(["object", what], {}, {"object": open_object_task}) == job.WRONG_USAGE
