@@ -78,6 +78,11 @@ def estimate(listed: Listed, operator: Operator) -> str:
     )
 
 
+def is_somebody_there() -> bool:
+    """Tell whether a person can be asked."""
+    return sys.stdin.isatty()
+
+
 def agree(cost: str, *, agreed: bool) -> None:
     """Have somebody agree to a cost.
 
@@ -88,7 +93,7 @@ def agree(cost: str, *, agreed: bool) -> None:
     click.echo(cost, err=True)
     if agreed:
         return
-    if not sys.stdin.isatty():
+    if not is_somebody_there():
         raise click.UsageError("agree to that with --yes")
     click.confirm("go on?", abort=True, err=True)
 
