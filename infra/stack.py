@@ -5,27 +5,24 @@ from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
-from aws_cdk import RemovalPolicy, Stack, Tags, aws_logs
+from aws_cdk import RemovalPolicy, Stack, Tags, aws_iam, aws_logs
 from constructs import Construct
 
 from batch_job.settings import Capacity, DeploySettings, Output, Removal
 from infra.environments import Environments
 from infra.parts.alarms import Alarms
 from infra.parts.budget import Budget
+from infra.parts.door import MAX_RECEIVE_COUNT, VISIBILITY_TIMEOUT
 from infra.parts.grants import allow
 from infra.parts.image import Image
 from infra.parts.inventory import Inventory
 from infra.parts.job import Job
 from infra.parts.lane import Lane, grant_end_jobs
-from infra.parts.live import MAX_RECEIVE_COUNT as LIVE_MAX_RECEIVE_COUNT
-from infra.parts.live import VISIBILITY_TIMEOUT as LIVE_VISIBILITY_TIMEOUT
 from infra.parts.live import Live
 from infra.parts.network import Network
 from infra.parts.operator import grant_operating
 from infra.parts.outputs import write_outputs
 from infra.parts.people import People
-from infra.parts.planner import MAX_RECEIVE_COUNT as PLAN_MAX_RECEIVE_COUNT
-from infra.parts.planner import VISIBILITY_TIMEOUT as PLAN_VISIBILITY_TIMEOUT
 from infra.parts.planner import Planner, grant_planning
 from infra.parts.queue import WorkQueue
 from infra.parts.retention import RETENTION
@@ -132,24 +129,21 @@ class BackfillStack(Stack):
             index_prefix=INDEX_PREFIX,
             writers=self._roles.writers,
             readers=(),
-            people=(self._people.role,) if self._people else (),
+            people=self._people_roles(),
             revision=_revision(self._settings),
             **self._kept,
         ).settings_revision
 
+    def _people_roles(self) -> tuple[aws_iam.IRole, ...]:
+        """Whoever looks at Dashboards; of a domain of the user's, whom the settings name, if anybody."""
+        if self._people:
+            return (self._people.role,)
+        arn = self._settings.people_role_arn
+        return (aws_iam.Role.from_role_arn(self, "PeopleRole", arn),) if arn else ()
+
     def _make_queues(self) -> None:
-        self._plan_queue = WorkQueue(
-            self,
-            "PlanQueue",
-            visibility_timeout=PLAN_VISIBILITY_TIMEOUT,
-            max_receive_count=PLAN_MAX_RECEIVE_COUNT,
-        )
-        self._live_queue = WorkQueue(
-            self,
-            "LiveQueue",
-            visibility_timeout=LIVE_VISIBILITY_TIMEOUT,
-            max_receive_count=LIVE_MAX_RECEIVE_COUNT,
-        )
+        queue = partial(WorkQueue, self, visibility_timeout=VISIBILITY_TIMEOUT, max_receive_count=MAX_RECEIVE_COUNT)
+        self._plan_queue, self._live_queue = queue("PlanQueue"), queue("LiveQueue")
 
     def _make_lanes(self) -> None:
         """Divide ``max_vcpus``, which is the cap over everything."""
@@ -203,7 +197,7 @@ class BackfillStack(Stack):
 
     def _make_live(self) -> None:
         settings = self._settings
-        self._door = Live(
+        self._live_door = Live(
             self,
             "Live",
             queue=self._live_queue,
@@ -237,6 +231,8 @@ class BackfillStack(Stack):
         allow(roles.live_job, ["sqs:SendMessage"], on=[self._live_queue.queue.queue_arn])
         self._storage.grant_read_imagery(roles.operator)
         self._budget.grant_look(roles.operator)
+        for door in (self._planner.door, self._live_door.door):
+            door.grant_shut_and_open("Operator", roles.operator)
         grant_operating(
             roles.operator,
             data=data,
@@ -254,7 +250,7 @@ class BackfillStack(Stack):
             mail=self._settings.mail,
             queues={"Planning": plan.queue, "Live": live.queue},
             dead_letters={"Planning": plan.dead_letters, "Live": live.dead_letters},
-            functions={"Planning": self._planner.function, "Live": self._door.function},
+            functions={"Planning": self._planner.door.function, "Live": self._live_door.door.function},
             job_queues={"Backfill": self._backfill.queue_arn, "Live": self._live.queue_arn},
             **self._kept,
         )

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration, RemovalPolicy, aws_events, aws_iam, aws_lambda, aws_lambda_event_sources, aws_logs, aws_s3
+from aws_cdk import RemovalPolicy, aws_events, aws_iam, aws_lambda, aws_logs, aws_s3
 from constructs import Construct
 
-from infra.parts.function import ImageFunction
+from infra.parts.door import QueueDoor
 from infra.parts.grants import allow
 from infra.parts.queue import WorkQueue
 
@@ -13,14 +13,10 @@ ANNOUNCEMENT = "manifest.checksum"
 """Ends the key of what S3 writes last (S3 guide, inventory notifications)."""
 MEMORY_MIB = 1769
 """One whole vCPU (Lambda guide): planning is parsing."""
-TIMEOUT = Duration.minutes(15)
-"""Lambda's longest; a CSV that would take longer is planned by a job."""
-VISIBILITY_TIMEOUT = Duration.minutes(16)
-"""Past the timeout. Not six times, as is advised for functions that others throttle: a planner that was killed
-would be replaced hours later."""
-MAX_RECEIVE_COUNT = 5
+BATCH_SIZE = 1
+"""A CSV may take minutes."""
 MAX_CONCURRENCY = 4
-"""Planners at once: enough for a large inventory of many CSVs, few enough for the index that each reads from."""
+"""Planners at once: enough for an inventory of many CSVs, few enough for the index that each reads from."""
 
 
 class Planner(Construct):
@@ -34,39 +30,30 @@ class Planner(Construct):
         queue: WorkQueue,
         reports: aws_s3.IBucket,
         code: aws_lambda.DockerImageCode,
-        role: aws_iam.IRole,
+        role: aws_iam.Role,
         environment: Mapping[str, str],
         log_retention: aws_logs.RetentionDays,
         removal: RemovalPolicy,
     ) -> None:
-        """Make the rule and the function on both sides of the queue."""
+        """Make what is on both sides of the queue."""
         super().__init__(scope, construct_id)
-        aws_events.Rule(
+        self.door = QueueDoor(
             self,
-            "Delivered",
-            description="An inventory, or a listing of ours, is complete",
-            event_pattern=aws_events.EventPattern(
+            "Door",
+            queue=queue,
+            pattern=aws_events.EventPattern(
                 source=["aws.s3"],
                 detail_type=["Object Created"],
                 detail={"bucket": {"name": [reports.bucket_name]}, "object": {"key": [{"suffix": ANNOUNCEMENT}]}},
             ),
-            targets=[queue.as_target()],
-        )
-        self.function = ImageFunction(
-            self,
-            "Plan",
             code=code,
             role=role,
             memory_mib=MEMORY_MIB,
-            timeout=TIMEOUT,
             environment=environment,
+            batch_size=BATCH_SIZE,
+            max_concurrency=MAX_CONCURRENCY,
             log_retention=log_retention,
             removal=removal,
-        ).function
-        self.function.add_event_source(
-            aws_lambda_event_sources.SqsEventSource(
-                queue.queue, batch_size=1, report_batch_item_failures=True, max_concurrency=MAX_CONCURRENCY
-            )
         )
 
 
