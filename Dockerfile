@@ -38,6 +38,7 @@ COPY --from=build /build/packages /usr/local/lib/python3.12/site-packages
 COPY --from=build /build/project /usr/local/lib/python3.12/site-packages
 ENV HOME=/tmp \
     TMPDIR=/tmp \
+    PYDANTIC_DISABLE_PLUGINS=__all__ \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONNOUSERSITE=1 \
     PYTHONSAFEPATH=1 \

@@ -42,7 +42,7 @@ class Removal(StrEnum):
 class DeploySettings(KeyFilters, BaseSettings):
     """Settings of a deployment; those of the pipeline go to the workers."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     stack: str = Field(
         default="ImageryBackfill", pattern=r"^[A-Za-z][A-Za-z0-9-]{0,49}$", description="The stack's name."

@@ -37,7 +37,7 @@ class Encoding(StrEnum):
 class PipelineSettings(BaseSettings):
     """Settings of the pipeline, the same behind every door."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", defer_build=True)
 
     detector: str = Field(
         default="rekognition",
