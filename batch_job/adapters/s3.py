@@ -2,10 +2,12 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -48,6 +50,19 @@ _SENT_AT = "imagery_backfill_sent_at_boot_ms"
 """Where a request's context, which botocore hands from sending to answer, keeps our time."""
 
 
+class Payer(Enum):
+    """Who pays for requests to a bucket and for what they bring."""
+
+    OWNER = MappingProxyType[str, Any]({})
+    REQUESTER = MappingProxyType({"RequestPayer": "requester"})
+    """Said with each request; a bucket whose owner pays takes no notice (S3 user guide, "Requester Pays buckets")."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What each request says of it."""
+        return self.value
+
+
 def s3_client(
     *,
     endpoint_url: str | None = None,
@@ -83,9 +98,9 @@ def s3_client(
 class S3ObjectStore:
     """The buckets with the imagery; fits ``ports.ObjectStore``."""
 
-    def __init__(self, client: "S3Client") -> None:
+    def __init__(self, client: "S3Client", *, payer: Payer = Payer.OWNER) -> None:
         """Take a client of ``s3_client``."""
-        self._client = client
+        self._client, self._paying = client, payer.parameters
 
     def head(self, image: ImageRef) -> ObjectFacts | None:
         """Ask for an object's facts; None when it does not exist.
@@ -98,7 +113,7 @@ class S3ObjectStore:
         """
         with as_ours(S3, doing=f"HEAD {image.uri} (needs s3:GetObject on objects, s3:ListBucket on the bucket)"):
             try:
-                answer = self._client.head_object(Bucket=image.bucket, Key=image.key)
+                answer = self._client.head_object(Bucket=image.bucket, Key=image.key, **self._paying)
             except ClientError as error:
                 if error_code(error) in _MISSING:
                     return None
@@ -114,7 +129,7 @@ class S3ObjectStore:
 
     def _listed(self, image: ImageRef) -> ObjectFacts | None:
         """Ask the bucket for an object's facts; an error says in words what is wrong, as no HEAD can."""
-        page = self._client.list_objects_v2(Bucket=image.bucket, Prefix=image.key, MaxKeys=1)
+        page = self._client.list_objects_v2(Bucket=image.bucket, Prefix=image.key, MaxKeys=1, **self._paying)
         for found in page.get("Contents", ()):  # a key comes before all those that it begins
             if found["Key"] == image.key:
                 return ObjectFacts(
@@ -127,7 +142,8 @@ class S3ObjectStore:
 
     def list(self, bucket: str, prefix: str) -> Iterator[ListedObject]:
         """Yield every object under a prefix, a page of 1,000 in memory at once."""
-        pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix))
+        paginator = self._client.get_paginator("list_objects_v2")
+        pages = iter(paginator.paginate(Bucket=bucket, Prefix=prefix, **self._paying))
         while True:
             with as_ours(S3, doing=f"listing s3://{bucket}/{prefix} (needs s3:ListBucket)"):
                 page = next(pages, None)
@@ -146,17 +162,17 @@ class S3ObjectStore:
 class S3Reader:
     """Reads parts of objects; fits ``ranges.RangeReader``."""
 
-    def __init__(self, client: "S3Client") -> None:
+    def __init__(self, client: "S3Client", *, payer: Payer = Payer.OWNER) -> None:
         """Take a client of ``s3_client``."""
-        self._client = client
+        self._client, self._paying = client, payer.parameters
 
     def read_range(self, image: ImageRef, *, etag: str | None, start: int, length: int) -> Portion:
         """Read bytes of one version of an object; see ``RangeReader``."""
-        condition: dict[str, Any] = {} if etag is None else {"IfMatch": f'"{etag}"'}
+        more = dict(self._paying) if etag is None else {**self._paying, "IfMatch": f'"{etag}"'}
         with as_ours(S3, doing=f"reading {length} bytes from {start} on of {image.uri}"):
             try:
                 answer = self._client.get_object(
-                    Bucket=image.bucket, Key=image.key, Range=f"bytes={start}-{start + length - 1}", **condition
+                    Bucket=image.bucket, Key=image.key, Range=f"bytes={start}-{start + length - 1}", **more
                 )
             except ClientError as error:
                 if error_code(error) == _NO_SUCH_BYTES and not start:

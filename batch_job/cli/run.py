@@ -96,19 +96,21 @@ def _services(given: dict[str, Any]) -> AbstractContextManager[LocalServices | N
 
 
 def _request(given: dict[str, Any], services: LocalServices | None, console: Console) -> Request:
+    settings = checked_settings(given, detector=services.detector if services else None)
     endpoints = Endpoints(
         index_url=given["index_url"],
         index_prefix=given["index_prefix"],
         archive_uri=given["archive_uri"],
         s3_endpoint=given["s3_endpoint"],
         region=given["region"],
+        requester_pays=settings.requester_pays,
     )
     if services is not None:
         endpoints = services.over(endpoints)
     return Request(
         sources=given["sources"],
         to=given["to"],
-        settings=checked_settings(given, detector=services.detector if services else None),
+        settings=settings,
         endpoints=endpoints,
         redo=given["redo"],
         max_calls=given["max_calls"],

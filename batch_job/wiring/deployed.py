@@ -77,7 +77,8 @@ def open_services(settings: JobSettings | LiveSettings, *, run_id: str) -> Servi
     Raises:
         SettingsError, AccessError: region or credentials are missing.
     """
-    endpoints, tally = Endpoints(region=os.environ.get(REGION)), Tally()
+    endpoints = Endpoints(region=os.environ.get(REGION), requester_pays=settings.requester_pays)
+    tally = Tally()
     buckets = open_buckets(endpoints)
     bucket, _, prefix = settings.runs_uri.removeprefix("s3://").partition("/")
     auth = auth_for(settings.index_url, region=endpoints.region)

@@ -24,5 +24,7 @@ class Endpoints:
     s3_endpoint: str | None = None
     region: str | None = None
     credentials: Credentials | None = None
+    requester_pays: bool = False
+    """Whether we pay for requests to the bucket with the imagery."""
     session: Any = None
     """An assumed role's, as ``adapters.stack`` gives it; None: as the AWS libraries find it."""

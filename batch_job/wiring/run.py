@@ -18,7 +18,7 @@ from batch_job.adapters.opensearch_labels import OpenSearchLabelIndex
 from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.raster import RasterOpener
 from batch_job.adapters.rekognition import RekognitionDetector, rekognition_client
-from batch_job.adapters.s3 import S3ArchiveStore, S3Clock, S3ObjectStore, S3Reader, s3_client
+from batch_job.adapters.s3 import Payer, S3ArchiveStore, S3Clock, S3ObjectStore, S3Reader, s3_client
 from batch_job.adapters.signing import auth_for
 from batch_job.errors import SettingsError
 from batch_job.ledger.reconcile import Reconciler
@@ -105,7 +105,9 @@ def open_buckets(endpoints: Endpoints) -> Buckets:
         session=endpoints.session,
     )
     clock = S3Clock(client)
-    return Buckets(client, clock, S3ObjectStore(client), RasterOpener(S3Reader(client)))
+    payer = Payer.REQUESTER if endpoints.requester_pays else Payer.OWNER
+    store, reader = S3ObjectStore(client, payer=payer), S3Reader(client, payer=payer)
+    return Buckets(client, clock, store, RasterOpener(reader))
 
 
 def file_door(

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from urllib3 import HTTPResponse
 
 from batch_job.adapters import s3
-from batch_job.adapters.s3 import S3ArchiveStore, S3Clock, S3ObjectStore, S3Reader, s3_client
+from batch_job.adapters.s3 import Payer, S3ArchiveStore, S3Clock, S3ObjectStore, S3Reader, s3_client
 from batch_job.errors import (
     AccessError,
     ChangedError,
@@ -72,6 +72,13 @@ def test_an_object_under_a_customers_key_has_facts_by_the_listing(client: Any, s
     stub.add_response("list_objects_v2", {"Contents": [{**LISTED, "StorageClass": storage}]}, LISTING)
     expected = ObjectFacts(etag="abc", size=12, last_modified="2026-01-02T03:04:05Z", readable=readable)
     assert S3ObjectStore(client).head(IMAGE) == expected
+
+
+def test_the_listing_in_place_of_a_head_is_at_the_same_expense(client: Any, stub: Stubber):
+    asked = {"Bucket": "bucket", "Key": IMAGE.key, "RequestPayer": "requester"}
+    stub.add_client_error("head_object", "400", "Bad Request", http_status_code=400, expected_params=asked)
+    stub.add_response("list_objects_v2", {}, {**LISTING, "RequestPayer": "requester"})
+    assert S3ObjectStore(client, payer=Payer.REQUESTER).head(IMAGE) is None
 
 
 def test_a_bad_request_about_a_key_that_no_listing_has_is_about_nothing(client: Any, stub: Stubber):
