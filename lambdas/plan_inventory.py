@@ -5,6 +5,7 @@ one message at a time: a CSV may take minutes. What keeps failing ends in the de
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -13,7 +14,11 @@ from batch_job.backfill.messages import Delivered, PlanFile, read_message
 from batch_job.backfill.planner import Planner
 from batch_job.settings import PlannerSettings
 from batch_job.wiring.planner import open_planner
-from lambdas.batches import Context, answer
+from lambdas.batches import Context, answer, time_left_s
+
+HAND_BACK_S = 30.0
+"""Before the function's end a CSV that is being planned is left to a Batch job: time to write its last shard, to free
+its claim and to submit that job."""
 
 
 def take(body: str, run: Callable[[Delivered | PlanFile], object]) -> None:
@@ -31,6 +36,11 @@ def _planner() -> Planner:
     return open_planner(settings)
 
 
+def bounded(planner: Planner, context: Context) -> Planner:
+    """Have a planner end in time before Lambda ends it."""
+    return replace(planner, is_ending=lambda: time_left_s(context) < HAND_BACK_S)
+
+
 def handler(event: dict[str, Any], context: Context) -> dict[str, Any]:
     """Answer Lambda."""
-    return answer(event, context, lambda body: take(body, lambda message: _planner().take(message)))
+    return answer(event, context, lambda body: take(body, bounded(_planner(), context).take))

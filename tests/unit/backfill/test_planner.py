@@ -1,7 +1,7 @@
 import dataclasses
 import gzip
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -9,10 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from batch_job.backfill.jobs import JobTask
+from batch_job.adapters.memory_runs import MemoryRunStore
+from batch_job.backfill import planner as planner_module
+from batch_job.backfill.claimed import ROWS_PER_LOOK
+from batch_job.backfill.hashes import has, hash_of
+from batch_job.backfill.jobs import TASK, WHAT, JobTask
 from batch_job.backfill.messages import Delivered, PlanFile
+from batch_job.backfill.orders import PAUSE_KEY
 from batch_job.backfill.plan import PlanCounts
-from batch_job.backfill.planner import Begun, Superseded
+from batch_job.backfill.planner import Begun, HandedOver, Superseded
+from batch_job.backfill.progress import missing_ranges, sweep_is_missing
 from batch_job.backfill.records import CLAIM_MS, FilePlan
 from batch_job.backfill.shards import RunFolder, active_run
 from batch_job.errors import (
@@ -24,7 +30,9 @@ from batch_job.errors import (
     ThrottledError,
     UnavailableError,
 )
+from batch_job.metrics import Metrics
 from batch_job.values.image import ImageRef
+from batch_job.values.work import ShardDone
 from tests.unit.backfill.entries import entry
 from tests.unit.backfill.inventories import CREATED_MS, data_file, manifest_json, md5
 from tests.unit.backfill.planning import REPORTS, RULES, World, keys, triples
@@ -184,6 +192,7 @@ def test_a_planner_that_dies_or_fails_anywhere_loses_nothing(data: st.DataObject
         world.clock.advance(ms=CLAIM_MS)  # a claim whose answer was lost is not released either
         work_off(world, delivered)
     assert set(keys(world.submitted())) == {key for key, _, _ in rows} | {"z.tif"}
+    assert world.asked(JobTask.SWEEP)
     (message, *_) = world.sent()
     folder = RunFolder(world.runs, message.run_id)
     assert all((record := folder.record(sent.file_id)) and record.plan for sent in world.sent())
@@ -397,3 +406,324 @@ def test_an_index_that_is_away_keeps_an_inventory_from_starting():
     assert world.sent() == []
     work_off(world, delivered)
     assert keys(world.submitted()) == ["1.tif"]
+
+
+def finish(world: World, owner: str = "another") -> None:
+    """Plan every CSV that the planner's messages name."""
+    for message in world.sent():
+        world.planner(owner).plan_file(message)
+
+
+def test_the_sweep_is_submitted_when_the_last_file_is_planned():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif"), triples("2.tif")))
+    first, second = world.sent()
+    world.planner().plan_file(first)
+    assert world.asked(JobTask.SWEEP) == []
+    world.planner().plan_file(second)
+    assert [job.parameters[WHAT] for job in world.asked(JobTask.SWEEP)] == [first.run_id]
+
+
+def test_an_inventory_without_files_is_swept_at_once():
+    world = World()
+    for _ in range(2):
+        world.planner().begin(world.deliver())
+    assert len(world.asked(JobTask.SWEEP)) == 1
+
+
+def test_a_file_that_cannot_be_planned_holds_the_sweep_back():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif"), triples("2.tif")))
+    first, second = world.sent()
+    file = RunFolder(world.runs, first.run_id).manifest().file(first.file_id)
+    assert file is not None
+    body = world.objects.read(ImageRef(REPORTS, file.key))
+    world.objects.put(ImageRef(REPORTS, file.key), b"broken")
+    world.planner().plan_file(second)
+    with pytest.raises(InventoryError):
+        world.planner().plan_file(first)
+    assert world.asked(JobTask.SWEEP) == []
+    world.objects.put(ImageRef(REPORTS, file.key), body or b"")
+    world.planner().plan_file(first)
+    assert len(world.asked(JobTask.SWEEP)) == 1
+
+
+def test_two_planners_of_the_last_two_files_submit_one_sweep():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif"), triples("2.tif")))
+    both = threading.Barrier(2)
+
+    class Together(MemoryRunStore):
+        """Both planners look whether all is planned when both have written their plans."""
+
+        def keys(self, prefix: str) -> Iterator[str]:
+            both.wait()
+            return super().keys(prefix)
+
+    runs = Together()
+    runs.objects, conflicts = world.runs.objects, []
+
+    def plan(message: PlanFile, owner: str) -> None:
+        try:
+            world.planner(owner, runs=runs).plan_file(message)
+        except ConflictError as error:
+            conflicts.append(error)
+
+    threads = [
+        threading.Thread(target=plan, args=(message, f"owner-{number}")) for number, message in enumerate(world.sent())
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(world.asked(JobTask.SWEEP)) == 1
+    assert len(world.asked(JobTask.SHARDS)) == 2
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_planner_killed_over_the_sweep_leaves_it_to_the_next(after):
+    world = World()
+    world.planner().begin(world.deliver([]))  # no shards: the sweep is the first job
+    killed = strikes(1, Killed(), after=after)
+    with pytest.raises(Killed):
+        world.planner(jobs=Faulty(world.jobs, killed)).plan_file(world.sent()[0])
+    with pytest.raises(ConflictError):
+        finish(world)
+    world.clock.advance(ms=CLAIM_MS)
+    finish(world)
+    finish(world)
+    assert len(world.asked(JobTask.SWEEP)) == 1 + after  # nobody can know that the first one was submitted
+
+
+def test_a_sweep_that_could_not_be_submitted_is_submitted_by_the_next_at_once():
+    world = World()
+    world.planner().begin(world.deliver([]))
+    slow = strikes(1, ThrottledError("slow down"), after=False)
+    with pytest.raises(ThrottledError):
+        world.planner(jobs=Faulty(world.jobs, slow)).plan_file(world.sent()[0])
+    finish(world)
+    assert len(world.asked(JobTask.SWEEP)) == 1
+
+
+def test_the_keys_of_a_file_are_all_its_current_ones():
+    world = World()
+    world.planner().begin(world.deliver([("1.tif", 1, "e"), ("1.tfw", 1, "f"), ("notes.txt", 1, "g")]))
+    finish(world)
+    listed = RunFolder(world.runs, world.sent()[0].run_id).keys(world.sent()[0].file_id)
+    assert has(listed.keys, [hash_of(key) for key in ("1.tif", "1.tfw", "notes.txt", "2.tif")]).tolist() == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert has(listed.versions, [hash_of("1.tfw", "f"), hash_of("1.tfw", "e")]).tolist() == [True, False]
+
+
+def test_while_the_lane_is_paused_everything_is_planned_and_nothing_submitted():
+    world = World()
+    world.runs.put(PAUSE_KEY, b"{}")
+    world.planner().begin(world.deliver(triples("1.tif")))
+    (message,) = world.sent()
+    plan = world.planner().plan_file(message)
+    assert isinstance(plan, FilePlan)
+    assert (plan.shards, plan.jobs, world.jobs.jobs) == (1, (), {})
+    folder = RunFolder(world.runs, message.run_id)
+    assert [shards.count for shards in missing_ranges(folder)] == [1]
+    assert sweep_is_missing(folder)
+
+
+def test_a_pause_that_ends_while_a_file_is_planned_holds_nothing_back():
+    world = World()
+    world.runs.put(PAUSE_KEY, b"{}")
+    world.planner().begin(world.deliver(triples("1.tif")))
+
+    class Resumed(MemoryRunStore):
+        """Somebody resumes right after the planner looked; that one does not see the plan, as it is not written."""
+
+        def get(self, key: str) -> bytes | None:
+            return super().get(key) if key != PAUSE_KEY else self.objects.pop(key, None)
+
+    runs = Resumed()
+    runs.objects = world.runs.objects
+    world.planner(runs=runs).plan_file(world.sent()[0])
+    assert keys(world.submitted()) == ["1.tif"]
+    assert len(world.asked(JobTask.SWEEP)) == 1
+    folder = RunFolder(world.runs, world.sent()[0].run_id)
+    assert len(list(folder.noted_jobs())) == 1
+
+
+def test_what_a_pause_held_back_is_submitted_by_the_same_message_again():
+    world = World()
+    world.runs.put(PAUSE_KEY, b"{}")
+    world.planner().begin(world.deliver(triples("1.tif", "2.tif", "3.tif", "4.tif")))
+    finish(world)
+    del world.runs.objects[PAUSE_KEY]
+    folder = RunFolder(world.runs, world.sent()[0].run_id)
+    (whole,) = missing_ranges(folder)
+    folder.write_done(ShardDone(name=whole.name(0)))
+    finish(world)
+    assert keys(world.submitted()) == ["4.tif"]
+
+
+def test_a_newer_inventory_calls_off_noted_jobs_and_the_sweep():
+    world = World()
+    work_off(world, world.deliver(triples("1.tif")))
+    RunFolder(world.runs, world.sent()[0].run_id).note_job("later")
+    world.planner().begin(world.deliver(triples("1.tif"), created_ms=CREATED_MS + DAY_MS))
+    assert set(world.jobs.cancelled) == {"job-0", "job-1", "later"}
+    assert world.jobs.jobs["job-1"] == world.asked(JobTask.SWEEP)[0]
+
+
+def test_a_superseded_run_is_not_swept():
+    world = World()
+    world.planner().begin(world.deliver([]))
+    newer = world.deliver([], created_ms=CREATED_MS + DAY_MS)
+
+    class Meanwhile:
+        """The newer inventory arrives when the plan is written."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(world.runs, name)
+
+        def put_over(self, key: str, body: bytes, *, over: str | None) -> str:
+            if b'"until_ms":0' in body:
+                world.planner().begin(newer)
+            return world.runs.put_over(key, body, over=over)
+
+    world.planner(runs=Meanwhile()).plan_file(world.sent()[0])
+    assert world.asked(JobTask.SWEEP) == []
+
+
+def test_a_run_of_some_keys_stands_beside_the_active_one():
+    world = World()
+    work_off(world, world.deliver(triples("1.tif"), triples("2.tif")))
+    active, jobs = active_run(world.runs, bucket="b"), len(world.jobs.jobs)
+    part = {"scope": "part", "redo": "nothing"}
+    world.planner().begin(world.deliver(triples("3.tif"), created_ms=CREATED_MS + DAY_MS, request=part))
+    message = world.sent()[-1]
+    assert active_run(world.runs, bucket="b") == active
+    assert world.jobs.cancelled == {}
+    work_off(world, world.deliver(triples("4.tif"), created_ms=CREATED_MS + 2 * DAY_MS))
+    assert isinstance(world.planner().plan_file(message), FilePlan)
+    assert keys(world.submitted()) == ["1.tif", "2.tif", "3.tif", "4.tif"]
+    assert len(world.asked(JobTask.SWEEP)) == 2
+    assert len(world.jobs.jobs) == jobs + 3
+    assert message.run_id not in {job.parameters[WHAT] for job in world.asked(JobTask.SWEEP)}
+
+
+def test_an_old_run_of_some_keys_is_planned_beside_a_newer_active_one():
+    world = World()
+    work_off(world, world.deliver(triples("1.tif"), created_ms=CREATED_MS + DAY_MS))
+    begun = world.planner().begin(world.deliver(triples("3.tif"), request={"scope": "part", "redo": "nothing"}))
+    assert isinstance(begun, Begun)
+    finish(world)
+    assert keys(world.submitted()) == ["1.tif", "3.tif"]
+
+
+@pytest.mark.parametrize("redo", ["detection", "failed"])
+def test_what_is_to_be_done_again_is_compared_with_nothing(redo: str):
+    class Unasked:
+        def entries(self, **_: str):
+            pytest.fail("the ledger was asked")
+
+    world = World()
+    world.ledger.put(entry("done.tif"), over=None)
+    delivered = world.deliver(triples("done.tif"), request={"scope": "bucket", "redo": redo})
+    world.planner(ledger=Unasked()).begin(delivered)
+    world.planner(ledger=Unasked()).plan_file(world.sent()[0])
+    assert keys(world.submitted()) == ["done.tif"]
+
+
+def test_what_is_to_be_done_again_is_not_called_off_by_a_newer_inventory_that_would_not_do_it():
+    world = World()
+    world.planner().begin(
+        world.deliver(triples("1.tif"), triples("2.tif"), request={"scope": "bucket", "redo": "detection"})
+    )
+    first, second = world.sent()
+    world.planner().plan_file(first)
+    world.planner().begin(world.deliver(triples("1.tif"), created_ms=CREATED_MS + DAY_MS))
+    assert world.jobs.cancelled == {}
+    assert isinstance(world.planner().plan_file(second), FilePlan)
+    assert keys(world.submitted()) == ["1.tif", "2.tif"]
+    assert world.asked(JobTask.SWEEP) == []  # the newer run's does all that this one's would
+
+
+def test_a_very_large_file_is_a_jobs_from_the_beginning(monkeypatch: pytest.MonkeyPatch):
+    world = World()
+    large, small = triples(*(f"{number}.tif" for number in range(200))), triples("x.tif")
+    delivered = world.deliver(large, small)
+    monkeypatch.setattr(planner_module, "LARGE_BYTES", 300)
+    world.planner().begin(delivered)
+    (message,) = world.sent()
+    (job,) = world.asked(JobTask.PLAN)
+    assert PlanFile.from_text(job.parameters[WHAT]).run_id == message.run_id
+    assert PlanFile.from_text(job.parameters[WHAT]) != message
+    world.planner().plan_file(PlanFile.from_text(job.parameters[WHAT]))
+    world.planner().plan_file(message)
+    assert len(world.submitted()) == 201
+
+
+def test_a_planner_whose_time_is_up_leaves_its_file_to_a_job():
+    world = World()
+    world.planner().begin(world.deliver(triples(*(f"{number}.tif" for number in range(3 * ROWS_PER_LOOK)))))
+    (message,) = world.sent()
+    looks: list[int] = []
+
+    def is_ending() -> bool:
+        looks.append(len(looks))
+        return len(looks) > 2
+
+    assert world.planner(is_ending=is_ending).take(message) == HandedOver(message.run_id, message.file_id)
+    (job,) = world.jobs.jobs.values()
+    assert (job.parameters[TASK], job.parameters[WHAT]) == (JobTask.PLAN, message.to_text())
+    assert isinstance(world.planner("the job").plan_file(message), FilePlan)
+
+
+def test_a_claim_is_renewed_while_a_long_file_is_planned():
+    world = World()
+    world.planner().begin(world.deliver(triples(*(f"{number}.tif" for number in range(5 * ROWS_PER_LOOK)))))
+    (message,) = world.sent()
+    refused = []
+
+    def is_ending() -> bool:
+        """Time passes with each look; another planner tries in between."""
+        world.clock.advance(ms=CLAIM_MS // 2)
+        with pytest.raises(ConflictError):
+            world.planner("another").plan_file(message)
+        refused.append(None)
+        return False
+
+    assert isinstance(world.planner(is_ending=is_ending).plan_file(message), FilePlan)
+    assert len(refused) > 4
+    assert len(world.asked(JobTask.SHARDS)) == 1
+
+
+def test_a_planner_that_lost_its_claim_writes_no_plan():
+    world = World()
+    world.planner().begin(world.deliver(triples(*(f"{number}.tif" for number in range(2 * ROWS_PER_LOOK)))))
+    (message,) = world.sent()
+
+    def stall() -> bool:
+        if not world.jobs.jobs:
+            world.clock.advance(ms=CLAIM_MS)
+            world.planner("another").plan_file(message)
+        return False
+
+    with pytest.raises(ConflictError):
+        world.planner(is_ending=stall).plan_file(message)
+    assert len(world.asked(JobTask.SHARDS)) == 1
+    record = RunFolder(world.runs, message.run_id).record(message.file_id)
+    assert record is not None
+    assert record.plan is not None
+    assert record.owner == "another"
+
+
+def test_figures_tell_of_s3s_inventories_and_of_files_planned():
+    world, lines = World(), []
+    metrics = Metrics(stack="s", write=lines.append)
+    delivered = world.deliver(triples("1.tif"))
+    world.planner(metrics=metrics).begin(delivered)
+    for _ in range(2):
+        world.planner(metrics=metrics).plan_file(world.sent()[0])
+    assert ['"Inventories":1' in line for line in lines] == [True, False]
+    assert ['"FilesPlanned":1' in line for line in lines] == [False, True]

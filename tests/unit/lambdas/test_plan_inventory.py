@@ -7,7 +7,7 @@ from batch_job.adapters.memory_runs import MemoryDeliveries
 from batch_job.backfill.messages import Delivered, PlanFile
 from batch_job.errors import InputError, SettingsError
 from lambdas import batches
-from lambdas.plan_inventory import handler, take
+from lambdas.plan_inventory import HAND_BACK_S, bounded, handler, take
 from tests.unit.backfill.planning import World, keys, triples
 from tests.unit.lambdas.batches import Context, event
 
@@ -63,3 +63,13 @@ def test_a_planner_without_settings_names_all_that_are_missing(monkeypatch: pyte
 
 def test_no_messages_are_no_failures():
     assert handler(event(), Context()) == {"batchItemFailures": []}
+
+
+def test_a_file_for_which_the_function_has_no_time_left_is_a_jobs():
+    world = World()
+    world.planner().begin(world.deliver(triples("1.tif")))
+    (message,) = world.sent()
+    take(body_of(message), bounded(world.planner(), Context(HAND_BACK_S - 1)).take)
+    assert [job.parameters["task"] for job in world.jobs.jobs.values()] == ["plan"]
+    take(body_of(message), bounded(world.planner(), Context(HAND_BACK_S + 1)).take)
+    assert keys(world.submitted()) == ["1.tif"]
