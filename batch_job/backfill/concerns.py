@@ -26,6 +26,7 @@ class What(StrEnum):
     UNKNOWN = auto()
     PAUSED = auto()
     DEAD_LETTERS = auto()
+    SHUT = auto()
     NOT_TAKEN = auto()
     NOT_PLANNED = auto()
     NO_MACHINE = auto()
@@ -53,14 +54,14 @@ def concerns(status: Status) -> list[Concern]:
     """Find what wants a person."""
     found = [Concern(What.UNKNOWN, f"{name} is not known: {why}", "") for name, why in status.unknown.items()]
     found += [*_pause(status), *_messages(status), *_jobs(status)]
-    if status.run is not None and not status.run.progress.finished and status.paused is None:
+    if status.run is not None and not _is_finished(status) and status.paused is None:
         found += _run(status, status.run)
     return [*found, *_inventories(status)]
 
 
 def _pause(status: Status) -> Iterator[Concern]:
     if status.paused is not None:
-        yield Concern(What.PAUSED, f"{status.paused.value} is paused by somebody", _command(status, "resume"))
+        yield Concern(What.PAUSED, f"somebody paused {status.paused.value}", _command(status, "resume"))
 
 
 def _messages(status: Status) -> Iterator[Concern]:
@@ -69,12 +70,20 @@ def _messages(status: Status) -> Iterator[Concern]:
         if depth is not None and depth.messages:
             text = f"{_n(depth.messages, 'message')} given up in {queue}"
             yield Concern(What.DEAD_LETTERS, text, "see why in the logs, then redrive: docs/runbook.md")
-    held = {Messages.LIVE: status.paused is Paused.EVERYTHING, Messages.PLAN: False}
-    for queue, is_held in held.items():
-        depth = status.messages.get(queue, Depth(0, 0))
-        if depth.waiting >= NOBODY_TAKES and not depth.in_flight and not is_held:
-            text = f"nobody takes the {_n(depth.waiting, 'message')} of {queue}"
-            yield Concern(What.NOT_TAKEN, text, "is the Lambda's event source disabled? docs/runbook.md")
+    for queue in (Messages.PLAN, Messages.LIVE):
+        if queue is Messages.PLAN or status.paused is not Paused.EVERYTHING:
+            yield from _taking(status, queue)
+
+
+def _taking(status: Status, queue: Messages) -> Iterator[Concern]:
+    """Look whether messages that wait are taken."""
+    depth = status.messages.get(queue, Depth(0, 0))
+    if not status.open_doors.get(queue, True):
+        text = f"the {queue} door was shut, as a permission or a setting was missing; {depth.waiting:,} waiting"
+        yield Concern(What.SHUT, text, f"see why in its log, then {_command(status, 'resume')}")
+    elif depth.waiting >= NOBODY_TAKES and not depth.in_flight:
+        text = f"nobody takes the {_n(depth.waiting, 'message')} of {queue}"
+        yield Concern(What.NOT_TAKEN, text, "see its log: docs/runbook.md")
 
 
 def _jobs(status: Status) -> Iterator[Concern]:
@@ -84,9 +93,18 @@ def _jobs(status: Status) -> Iterator[Concern]:
             if waited_ms > NO_MACHINE_MS:
                 text = f"no machine for {_n(jobs.waiting, f'{queue} job')}, the oldest {_minutes(waited_ms)} old"
                 yield Concern(What.NO_MACHINE, text, "vCPU quota, Spot capacity, subnets: imagery-backfill doctor")
-        if jobs.failed:
+        if jobs.failed and not (queue is Jobs.BACKFILL and _is_finished(status)):
             text = f"{_n(jobs.failed, f'{queue} job')} of the last day gave up"
-            yield Concern(What.JOBS_FAILED, text, f"see why in the logs, then {_command(status, 'resume')}")
+            yield Concern(What.JOBS_FAILED, text, f"see why in the logs, then {_again(status, queue)}")
+
+
+def _again(status: Status, queue: Jobs) -> str:
+    return _command(status, "resume") if queue is Jobs.BACKFILL else "wait: the next inventory visits their images"
+
+
+def _is_finished(status: Status) -> bool:
+    """Tell whether the run is over: then others did what failed jobs had left."""
+    return status.run is not None and status.run.progress.finished
 
 
 def _run(status: Status, run: RunStatus) -> Iterator[Concern]:
@@ -113,7 +131,7 @@ def _stands_still(status: Status, run: RunStatus, jobs: JobCounts) -> Iterator[C
         return
     still_ms = status.at_ms - run.last_ended_ms
     if run.progress.left and still_ms > max(STILL_MS, STILL_SHARDS * run.longest_shard_ms):
-        text = f"no shard has ended for {_minutes(still_ms)}, although {_n(jobs.working, 'job')} at work"
+        text = f"no shard has ended for {_minutes(still_ms)}, with {_n(jobs.working, 'job')} at work"
         yield Concern(What.STANDS_STILL, text, "throttled, or out of budget? the workers' log says it: docs/runbook.md")
 
 
@@ -122,8 +140,6 @@ def _inventories(status: Status) -> Iterator[Concern]:
         text = f"run {run_id} was begun, and did not become the active one"
         yield Concern(What.NOT_ACTIVE, text, "its message comes again; else see why in the planner's log")
     start = f"to list the bucket now: {_command(status, 'start')}"
-    if "run" in status.unknown:
-        return
     if status.run is None:
         yield Concern(What.OVERDUE, "no inventory has come yet; the first takes up to 48 hours", start)
     elif status.at_ms - status.run.progress.inventory_ms > OVERDUE_MS:

@@ -26,6 +26,7 @@ class RunStatus:
     last_ended_ms: int | None = None
     """When the last shard ended, ms since 1970."""
     longest_shard_ms: int = 0
+    paused: bool = False
 
     @property
     def found(self) -> int:
@@ -46,7 +47,7 @@ class RunStatus:
     @property
     def seconds_left(self) -> float | None:
         """Estimate when the planned images will have been visited; None: nobody knows."""
-        if self.progress.finished or not self.progress.left or self.pace is None:
+        if self.paused or not self.progress.left or self.pace is None:
             return None
         return self.pace.seconds_left(self.progress.left)
 
@@ -96,6 +97,8 @@ class Status:
     not_active: tuple[str, ...] = ()
     """Runs of the whole bucket that were begun after the active one, and did not take its place."""
     messages: Mapping[Messages, Depth] = field(default_factory=dict)
+    open_doors: Mapping[Messages, bool] = field(default_factory=dict)
+    """Whether messages of a queue reach who works on them."""
     jobs: Mapping[Jobs, JobCounts] = field(default_factory=dict)
     failures: Mapping[str, int] = field(default_factory=dict)
     """Images of the bucket that cannot be processed now, by error code, whichever run found out."""
@@ -112,6 +115,7 @@ class Status:
             "part_runs": [run.to_json() for run in self.parts],
             "not_active": list(self.not_active),
             "messages": {str(queue): _depth(depth) for queue, depth in self.messages.items()},
+            "doors": {str(queue): "open" if is_open else "shut" for queue, is_open in self.open_doors.items()},
             "jobs": {str(queue): _jobs(counts) for queue, counts in self.jobs.items()},
             "failed_images": dict(self.failures),
             "unknown": dict(self.unknown),

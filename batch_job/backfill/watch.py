@@ -11,7 +11,7 @@ from batch_job.backfill.progress import RunWatch
 from batch_job.backfill.shards import RunFolder, active_run
 from batch_job.backfill.status import RunStatus, Status
 from batch_job.errors import BackfillError, InputError
-from batch_job.ports import Clock, FailureList, JobList, QueueDepth, RunStore
+from batch_job.ports import Clock, Door, FailureList, JobList, QueueDepth, RunStore
 from batch_job.values.inventory import Scope
 from batch_job.values.queues import Jobs, Messages
 
@@ -46,6 +46,7 @@ class StatusWatch:
     clock: Clock
     """Of the same store as ``runs``: it knows the time once that has answered."""
     depths: Mapping[Messages, QueueDepth]
+    doors: Mapping[Messages, Door]
     job_lists: Mapping[Jobs, JobList]
     failures: FailureList
     watches: dict[str, RunWatch] = field(default_factory=dict)
@@ -63,16 +64,16 @@ class StatusWatch:
             InputError: there is no such run.
             BackfillError: the runs' folder cannot be read, and so nothing is known.
         """
-        found = self._look_at_runs(run_id)
+        pause = paused(self.runs)
+        found = self._look_at_runs(run_id, pause)
         now_ms = self.clock.now_ms()
         questions: dict[str, Callable[[], Any]] = {
-            "paused": lambda: paused(self.runs),
             "failed_images": lambda: self.failures.failure_counts(self.bucket),
             **{f"messages.{queue}": depth.depth for queue, depth in self.depths.items()},
+            **{f"doors.{queue}": _looking_at(door) for queue, door in self.doors.items()},
             **{f"jobs.{queue}": _counting(jobs, now_ms - JOBS_OF_MS) for queue, jobs in self.job_lists.items()},
         }
         answers, unknown = _ask(questions)
-        pause: Paused | None = answers.get("paused")
         return Status(
             stack=self.stack,
             at_ms=now_ms,
@@ -81,24 +82,25 @@ class StatusWatch:
             parts=found.parts,
             not_active=found.not_active,
             messages={queue: answers[name] for queue in self.depths if (name := f"messages.{queue}") in answers},
+            open_doors={queue: answers[name] for queue in self.doors if (name := f"doors.{queue}") in answers},
             jobs={queue: answers[name] for queue in self.job_lists if (name := f"jobs.{queue}") in answers},
             failures=answers.get("failed_images", {}),
             unknown=unknown,
         )
 
-    def _look_at_runs(self, run_id: str | None) -> _Runs:
+    def _look_at_runs(self, run_id: str | None, pause: Paused | None) -> _Runs:
         if run_id is not None:
-            return _Runs(self._run(run_id), (), ())
+            return _Runs(self._run(run_id, pause), (), ())
         active = active_run(self.runs, bucket=self.bucket)
         parts: list[RunStatus] = []
         not_active: list[str] = []
         for other in self._newest():
             scope = self._scope(other)
             if scope is Scope.PART and len(parts) < PARTS:
-                parts.append(self._run(other))
+                parts.append(self._run(other, pause))
             elif scope is Scope.BUCKET and other > (active or ""):
                 not_active.append(other)
-        return _Runs(None if active is None else self._run(active), tuple(parts), tuple(not_active))
+        return _Runs(None if active is None else self._run(active, pause), tuple(parts), tuple(not_active))
 
     def _newest(self) -> Iterator[str]:
         """Yield the last runs, the newest first; their names sort by time."""
@@ -112,13 +114,13 @@ class StatusWatch:
         except InputError:
             return None
 
-    def _run(self, run_id: str) -> RunStatus:
-        found = self.finished.get(run_id) or self._looked_at(run_id)
+    def _run(self, run_id: str, pause: Paused | None) -> RunStatus:
+        found = self.finished.get(run_id) or self._looked_at(run_id, pause)
         if found.progress.finished:
             self.finished[run_id] = found
         return found
 
-    def _looked_at(self, run_id: str) -> RunStatus:
+    def _looked_at(self, run_id: str, pause: Paused | None) -> RunStatus:
         watch = self._watch(run_id)
         progress, ended = watch.look(), watch.ended()
         pace = whole_pace(ended) if progress.finished else recent_pace(ended, now_ms=self.clock.now_ms())
@@ -128,10 +130,15 @@ class StatusWatch:
             pace=pace,
             last_ended_ms=max((shard.ended_ms for shard in ended), default=None),
             longest_shard_ms=max((shard.duration_ms for shard in ended), default=0),
+            paused=pause is not None,
         )
 
     def _watch(self, run_id: str) -> RunWatch:
         return self.watches.setdefault(run_id, RunWatch(RunFolder(self.runs, run_id)))
+
+
+def _looking_at(door: Door) -> Callable[[], Any]:
+    return lambda: door.is_open
 
 
 def _counting(jobs: JobList, since_ms: int) -> Callable[[], Any]:

@@ -67,6 +67,7 @@ def watch_of(operator: Operator) -> StatusWatch:
         runs=operator.runs,
         clock=operator.clock,
         depths=operator.depths,
+        doors=operator.doors,
         job_lists=operator.job_lists,
         failures=operator.failures,
     )

@@ -1,6 +1,6 @@
 """A deployment's status for people: one screen, or one line. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -15,17 +15,10 @@ from batch_job.values.inventory import Scope
 from batch_job.values.queues import Depth, JobCounts, Jobs, JobState, Messages
 from batch_job.values.work import Redo
 
-NAME_CELLS = 9
-BAR_CELLS = 40
-_STATES = (
-    JobState.SUBMITTED,
-    JobState.PENDING,
-    JobState.RUNNABLE,
-    JobState.STARTING,
-    JobState.RUNNING,
-    JobState.FAILED,
-)
-"""The last is an alarm."""
+NAME_CELLS = 13
+BAR_CELLS = 30
+_DAY_S = 24 * 60 * 60
+_UNKNOWN = Text("not known", style="yellow")
 _ALARM = "bold red"
 _GIVEN_UP = {Messages.PLAN: Messages.PLAN_DEAD_LETTERS, Messages.LIVE: Messages.LIVE_DEAD_LETTERS}
 
@@ -33,12 +26,11 @@ _GIVEN_UP = {Messages.PLAN: Messages.PLAN_DEAD_LETTERS, Messages.LIVE: Messages.
 def screen(status: Status) -> RenderableType:
     """Give all of it, what wants a person first."""
     parts: list[RenderableType] = [Text(f"{status.stack}   {_moment(status.at_ms)}", style="bold")]
-    parts += [_concern(one) for one in concerns(status)] or [Text("nothing wants attention", style="green")]
+    found = concerns(status)
+    parts.append(_concerns(found) if found else Text("nothing wants attention", style="green"))
     for run in (*([status.run] if status.run else ()), *status.parts):
         parts += [Text(), *_run(run, status.at_ms)]
-    if status.messages or status.jobs:
-        parts += [Text(), _waiting(status)]
-    parts += [Text(), _failures(status)]
+    parts += [Text(), _facts(_waiting(status)), Text(), _failures(status)]
     return Group(*parts)
 
 
@@ -61,9 +53,15 @@ def _essence(run: RunStatus) -> str:
     return ", ".join([*words, _time_left(run)])
 
 
-def _concern(one: Concern) -> Text:
-    text = Text.assemble(("! ", "bold red"), (one.text, "red"), overflow="fold")
-    return text.append(f"\n  {one.cure}") if one.cure else text
+def _concerns(found: Iterable[Concern]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column()
+    table.add_column(overflow="fold")
+    for one in found:
+        table.add_row(Text("!", style=_ALARM), Text(one.text, style="red"))
+        if one.cure:
+            table.add_row("", one.cure)
+    return table
 
 
 def _run(run: RunStatus, now_ms: int) -> Iterator[RenderableType]:
@@ -76,17 +74,18 @@ def _run(run: RunStatus, now_ms: int) -> Iterator[RenderableType]:
     visited = planned - progress.left
     bar = Table.grid(padding=(0, 2))
     share = ProgressBar(total=max(planned, 1), completed=visited if planned else 1, width=BAR_CELLS)
-    bar.add_row(share, f"{_percent(visited, planned)} %", _time_left(run))
+    of_all = "" if progress.files_planned == progress.files else " of what is planned"
+    bar.add_row(share, f"{_percent(visited, planned)} %{of_all}", _time_left(run))
     yield bar
     yield _facts(_run_facts(run, now_ms))
 
 
-def _run_facts(run: RunStatus, now_ms: int) -> Iterator[tuple[str, str]]:
+def _run_facts(run: RunStatus, now_ms: int) -> Iterator[tuple[str, str | Text]]:
     progress, counts = run.progress, run.progress.counts
     yield "CSVs", f"{progress.files_planned:,} of {progress.files:,} planned; sweep {progress.sweep}"
     yield "Found", f"{run.found:,}: {counts.new:,} new, {counts.changed:,} changed, {counts.done:,} unchanged"
     yield "Images", f"{run.done:,} done, {run.failed:,} failed, {progress.left:,} left"
-    ended = "" if run.last_ended_ms is None else f", the last {in_words(max(0, now_ms - run.last_ended_ms) / 1000)} ago"
+    ended = "" if run.last_ended_ms is None else f", the last {_span(max(0, now_ms - run.last_ended_ms) / 1000)} ago"
     yield "Shards", f"{progress.shards_done:,} of {progress.shards:,} done{ended}"
     yield "Calls", f"{progress.calls:,}{_rate(run.pace)}; {progress.labels:,} labels"
     if progress.errors:
@@ -103,15 +102,20 @@ def _rate(pace: Pace | None) -> str:
 
 
 def _time_left(run: RunStatus) -> str:
-    if run.progress.finished:
+    progress = run.progress
+    if progress.finished:
         return "finished"
-    if run.seconds_left is None:
-        return "time left unknown" if run.progress.left or not run.progress.files_planned else "all visited"
-    more = "" if run.progress.files_planned == run.progress.files else ", and what is not planned yet"
-    return f"about {in_words(run.seconds_left)} left{more}"
+    if run.seconds_left is not None:
+        return f"about {_span(run.seconds_left)} left"
+    visited = not progress.left and progress.files_planned == progress.files
+    return "paused" if run.paused else "all visited" if visited else "time left unknown"
 
 
-def _facts(facts: Iterator[tuple[str, str]]) -> Table:
+def _span(seconds: float) -> str:
+    return f"{seconds / _DAY_S:,.0f} days" if seconds > 2 * _DAY_S else in_words(seconds)
+
+
+def _facts(facts: Iterator[tuple[str, str | Text]]) -> Table:
     table = Table.grid(padding=(0, 1))
     table.add_column(width=NAME_CELLS, style="dim")
     table.add_column(overflow="fold")
@@ -120,44 +124,36 @@ def _facts(facts: Iterator[tuple[str, str]]) -> Table:
     return table
 
 
-def _waiting(status: Status) -> Table:
-    """Put both kinds of queues side by side: messages on the left, jobs on the right."""
-    both = Table.grid(padding=(0, 4))
-    both.add_row(_messages(status.messages), _jobs(status.jobs))
-    return both
-
-
-def _messages(depths: Mapping[Messages, Depth]) -> Table:
-    table = _table("Messages", "waiting", "in flight", "delayed", "given up")
-    for queue, dead_letters in _GIVEN_UP.items():
-        depth, given_up = depths.get(queue), depths.get(dead_letters)
-        counts = (None,) * 3 if depth is None else (depth.waiting, depth.in_flight, depth.delayed)
-        alarm = _number(None if given_up is None else given_up.messages, style=_ALARM)
-        table.add_row(str(queue), *map(_number, counts), alarm)
-    return table
-
-
-def _jobs(queues: Mapping[Jobs, JobCounts]) -> Table:
-    table = _table("Jobs", *(str(state).lower() for state in _STATES))
+def _waiting(status: Status) -> Iterator[tuple[str, str | Text]]:
+    """Tell what is in queues, leaving out what is not."""
     for queue in Jobs:
-        jobs = queues.get(queue)
-        counts = [None if jobs is None else jobs.by_state.get(state, 0) for state in _STATES]
-        table.add_row(str(queue), *map(_number, counts[:-1]), _number(counts[-1], style=_ALARM))
-    return table
+        jobs = status.jobs.get(queue)
+        yield f"{queue} jobs".capitalize(), _UNKNOWN if jobs is None else _states(jobs)
+    for messages, dead_letters in _GIVEN_UP.items():
+        depth, given_up = status.messages.get(messages), status.messages.get(dead_letters)
+        told = _given_up(_UNKNOWN if depth is None else _depth(depth), given_up)
+        shut = not status.open_doors.get(messages, True)
+        yield f"{messages} queue".capitalize(), told + Text("; its door is shut", style="red") if shut else told
 
 
-def _table(name: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(name)
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table
+def _states(jobs: JobCounts) -> Text:
+    counts = [(n, str(state).lower()) for state in JobState if (n := jobs.by_state.get(state))]
+    return _listed(counts)
 
 
-def _number(n: int | None, style: str = "") -> Text:
-    if n is None:
-        return Text("?", style="yellow")
-    return Text(f"{n:,}", style=style if n else "dim")
+def _depth(depth: Depth) -> Text:
+    counts = ((depth.waiting, "waiting"), (depth.in_flight, "in flight"), (depth.delayed, "delayed"))
+    return _listed([(n, name) for n, name in counts if n])
+
+
+def _given_up(told: Text, depth: Depth | None) -> Text:
+    if depth is None:
+        return told + Text("; given up: not known", style="yellow")
+    return told + Text(f"; {depth.messages:,} given up", style="red") if depth.messages else told
+
+
+def _listed(counts: Sequence[tuple[int, str]]) -> Text:
+    return Text(", ".join(f"{n:,} {name}" for n, name in counts) or "empty", style="" if counts else "dim")
 
 
 def _failures(status: Status) -> Text:
