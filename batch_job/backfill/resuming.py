@@ -91,7 +91,9 @@ def _working(jobs: Iterable[UnendedJob]) -> set[tuple[str, int]]:
 
 
 def _sweeps(jobs: Iterable[UnendedJob], run_id: str) -> bool:
-    return any(job.parameters == job_parameters(JobTask.SWEEP, run_id) for job in jobs)
+    # a definition may add parameters of its own
+    asked = job_parameters(JobTask.SWEEP, run_id).items()
+    return any(asked <= job.parameters.items() for job in jobs)
 
 
 def unfinished_runs(runs: RunStore, *, bucket: str) -> Iterator[str]:
