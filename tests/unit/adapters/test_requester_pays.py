@@ -22,6 +22,8 @@ FACTS = {"ETag": '"v1"', "Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT", "Cont
 def bucket(request: Request) -> Response:
     if request.method == "GET" and "list-type" in request.path:
         return Response(200, LISTING, {"Content-Type": "application/xml"})
+    if request.method == "HEAD":
+        return Response(200, b"", FACTS | {"Content-Length": "5"})
     if request.method == "PUT":
         return Response(200, b"", {"ETag": '"v1"'})
     return Response(206 if "range" in request.headers else 200, b"01234", FACTS)
