@@ -162,6 +162,31 @@ def test_a_hook_after_merging_more_makes_new_labels_from_old_answers(world):
     assert near(world.cars("a.tif"), CAR)
 
 
+def test_another_choice_of_labels_is_made_without_a_call_and_so_is_the_way_back(world):
+    cars = [(col, 20.0, col + 30, 50.0) for col in range(20, 380, 40)]
+    world.put("a.tif", with_car(*cars))
+    world.put("b.tif", with_car(CAR))
+
+    def labels():
+        return {label.label for key in ("a.tif", "b.tif") for label in world.labels(key)}
+
+    first = world.run()
+    assert (first.images, labels()) == ({"indexed": 2}, {"Car", "Parking Lot"})
+    for options, left in (
+        (("--exclude-labels", "car"), {"Parking Lot"}),
+        (("--include-labels", "VEHICLE,Boat"), {"Car"}),
+        (("--include-labels", "Vehicle,Parking Lot", "--exclude-labels", "Car"), {"Parking Lot"}),
+        ((), {"Car", "Parking Lot"}),
+    ):
+        done = world.run(*options)
+        assert (done.images, done.calls, done.exit_code) == ({"indexed": 2}, 0, 0)
+        assert labels() == left
+        assert world.documents() == sum(world.entry(key).live.count for key in ("a.tif", "b.tif"))
+    assert near(world.cars("b.tif"), CAR)
+    again = world.run()
+    assert (again.images, again.calls) == ({"skipped_same": 2}, 0)
+
+
 def test_a_hook_that_raises_fails_its_image_and_not_the_neighbour(world):
     world.put("a.tif", with_car(CAR, MOVED))
     world.put("b.tif", with_car(CAR))
