@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from batch_job.cli.commands import commands
+from batch_job.cli.commands import WITHOUT_STACK, commands
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = sorted(
@@ -56,15 +56,27 @@ def test_every_module_to_be_run_exists(path):
     assert [module for module in modules if importlib.util.find_spec(module) is None] == []
 
 
+def parsed(words: list[str]) -> tuple[list[str], dict[str, object]]:
+    """The names of the commands in a command line, and all that it gives them."""
+    command: click.Command | None = commands
+    context, given, names, rest = None, {}, [], list(words)
+    while command is not None:
+        context = click.Context(command, parent=context, **commands.context_settings)
+        options, rest, _ = command.make_parser(context).parse_args(rest)
+        given |= options
+        if not isinstance(command, click.Group):
+            return names, given
+        names.append(rest.pop(0))
+        command = command.get_command(context, names[-1])
+    raise AssertionError(f"there is no command {names}")
+
+
 @pytest.mark.parametrize("words", COMMANDS)
 def test_every_command_line_has_the_options_that_it_needs(words):
-    name, *arguments = words
-    whole = click.Context(commands, **commands.context_settings)
-    command = commands.get_command(whole, name)
-    given, _, _ = command.make_parser(click.Context(command, parent=whole)).parse_args(arguments)
-    if name != "run":
-        assert given.keys() & {"index_url", "local", "geojson"}
-    elif given["to"] == "index":
+    [name, *_], given = parsed(words)
+    if name not in WITHOUT_STACK:
+        assert given.keys() & {"stack", "index_url", "local", "geojson"}
+    elif given.get("to") == "index":
         assert given.keys() >= {"index_url", "archive_uri"} or "local" in given
 
 
