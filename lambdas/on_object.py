@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
+import structlog
+
 from batch_job import logs
 from batch_job.backfill.live import LiveDoor
+from batch_job.backfill.objects import RUN_ID
 from batch_job.backfill.orders import ended_at_once_after
 from batch_job.settings import LiveSettings
 from batch_job.wiring.live import Live, open_live
@@ -36,7 +39,8 @@ class Invocation:
     def take(self, body: str) -> None:
         """Take a message; see ``LiveDoor.take``."""
         door = self._door
-        with ended_at_once_after(time_left_s(self.context) - AT_ONCE_S, door.orders):
+        at_once_s = time_left_s(self.context) - AT_ONCE_S
+        with structlog.contextvars.bound_contextvars(run_id=RUN_ID), ended_at_once_after(at_once_s, door.orders):
             door.take(body)
 
 

@@ -14,6 +14,8 @@ from batch_job.tally import Tally
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Failed, Indexed, Outcome, Skipped
 
+_BOUND = ("run_id", "shard")
+
 log = structlog.get_logger()
 
 
@@ -43,7 +45,7 @@ def logged(reconcile: Callable[[ImageRef], Outcome], image: ImageRef, *, tally: 
 
     The line is an interface: ``image.done`` or ``image.left``, with ``image``, ``outcome`` (``indexed``, ``removed``,
     ``skipped``, ``failed``, ``left``), ``reason``, ``error`` (a code, or the name of what was raised), ``chips``,
-    ``labels`` and ``duration_ms``, null where there is none; and what the door has bound, ``run_id`` and ``shard`` say.
+    ``labels``, ``duration_ms`` and, as the door has bound them, ``run_id`` and ``shard``; null where there is none.
 
     Args:
         reconcile: The reconciler's.
@@ -58,7 +60,9 @@ def logged(reconcile: Callable[[ImageRef], Outcome], image: ImageRef, *, tally: 
             "duration_ms": round((time.monotonic() - began) * 1000),
         }
 
-    with structlog.contextvars.bound_contextvars(image=image.uri):
+    bound = structlog.contextvars.get_contextvars()
+    keys = {name: bound.get(name) for name in _BOUND}
+    with structlog.contextvars.bound_contextvars(**keys, image=image.uri):
         try:
             outcome = reconcile(image)
         except BackfillError as error:

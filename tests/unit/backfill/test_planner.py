@@ -370,9 +370,10 @@ def test_what_came_of_a_message_is_one_line():
     level = {"log_level": "info"}
     (message,) = world.sent()
     counts = PlanCounts(new=1, filtered=1, items=1, chips=1).to_json()
+    planned = {"plan": f"{message.file_id}-{RULES.id}", "shards": 1, "jobs": 1}
     assert logs == [
         {"event": "plan.begun", "run_id": begun.run_id, "files": 1, **level},
-        {"event": "plan.done", "plan": f"{message.file_id}-{RULES.id}", "shards": 1, "jobs": 1, **counts, **level},
+        {"event": "plan.done", "run_id": begun.run_id, **planned, **counts, **level},
         {"event": "sweep.submitted", "run_id": begun.run_id, **level},
         {"event": "plan.superseded", "run_id": old.run_id, **level},
     ]
