@@ -119,7 +119,7 @@ class Batch:
         except (HandedBackError, DeploymentError):
             raise
         except InputError as error:
-            log.warning("message.unreadable", message_id=message.id, receives=message.receives, error=_said(error))
+            log.warning("message.rejected", message_id=message.id, receives=message.receives, error=_said(error))
             self._hand_back([message], wait_s=0)
         except BackfillError as error:
             log.warning("message.left", message_id=message.id, receives=message.receives, error=_said(error))

@@ -148,7 +148,7 @@ def test_a_queue_that_does_not_listen_gets_its_messages_back_all_the_same(error:
     ("error", "name"),
     [
         (UnavailableError("away"), "message.left"),
-        (InputError("x"), "message.unreadable"),
+        (InputError("x"), "message.rejected"),
         (KeyError("x"), "message.defect"),
     ],
 )
