@@ -14,7 +14,7 @@ HASH_BYTES = 8
 
 
 def hash_of(*facts: str) -> int:
-    """Hash some texts, in order. The first may be any; the others, ETags say, have no control characters, so none runs on."""
+    """Hash some texts, in order. Only the first, a key, may have control characters; so none is taken for two."""
     return int.from_bytes(hashlib.blake2b("\x1f".join(facts).encode(), digest_size=HASH_BYTES).digest(), "little")
 
 

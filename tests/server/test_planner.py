@@ -9,7 +9,7 @@ from opensearchpy import OpenSearch
 from batch_job.adapters.memory_runs import MemoryJobQueue
 from batch_job.adapters.opensearch import refresh
 from batch_job.adapters.opensearch_ledger import OpenSearchLedger
-from batch_job.backfill.jobs import WHAT
+from batch_job.backfill.jobs import WHAT, JobTask, job_parameters
 from batch_job.backfill.planner import Planner
 from batch_job.backfill.progress import RunWatch
 from batch_job.backfill.shards import RunFolder, active_run
@@ -110,7 +110,9 @@ def test_a_delivered_inventory_becomes_shards_of_what_is_not_done(
     assert run_id is not None
     folder = RunFolder(own.runs, run_id)
     found = {}
-    for job in jobs.jobs.values():
+    *shard_jobs, sweep = jobs.jobs.values()
+    assert sweep.parameters == job_parameters(JobTask.SWEEP, run_id)
+    for job in shard_jobs:
         shards = ShardRange.from_text(job.parameters[WHAT])
         for index in range(shards.count):
             name = shards.name(index)
