@@ -32,7 +32,7 @@ BARS: Mapping[str, float | None] = {
 }
 """What begins in the image, and how many times as long as the peer it may take; None where nobody waits."""
 
-_ENVIRONMENT = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
+ENVIRONMENT = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
 """As the Dockerfile sets it."""
 _PROGRAM = """
 import sys, time
@@ -66,7 +66,7 @@ def measure_import(module: str) -> Imported:
     """
     command = [sys.executable, "-W", "ignore", "-c", _PROGRAM.format(module=module)]
     ended = subprocess.run(
-        command, cwd=ROOT, env=os.environ | _ENVIRONMENT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        command, cwd=ROOT, env=os.environ | ENVIRONMENT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     if ended.returncode:
         raise ImportFailedError(f"{module}: {ended.stderr.strip().splitlines()[-1]}")
