@@ -55,7 +55,7 @@ class Inventory(Construct):
             code=code,
             role=role,
             timeout=TIMEOUT,
-            environment={"BACKFILL_STACK": stack},
+            environment={},
             properties={
                 "Bucket": imagery.bucket_name,
                 "Id": stack,

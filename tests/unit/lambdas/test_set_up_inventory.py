@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from batch_job.errors import SettingsError, SetUpError
@@ -66,3 +68,24 @@ def test_failures_fail_the_deployment():
 
     with pytest.raises(SetUpError, match="1,000"):
         handle(event("Create"), Full())
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_what_is_put_begins_the_metric_that_the_alarm_waits_for(kind):
+    lines = []
+    handle(event(kind, PhysicalResourceId="imagery/Backfill"), Asked(), write=lines.append)
+    [line] = map(json.loads, lines)
+    assert (line["Inventories"], line["stack"], line["lane"]) == (0, "Backfill", "backfill")
+    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "ImageryBackfill"
+
+
+def test_what_is_taken_away_and_what_fails_begins_nothing():
+    class Refused(Asked):
+        def put(self, wanted, *, before):
+            raise SetUpError("no")
+
+    lines = []
+    handle(event("Delete", PhysicalResourceId="imagery/Backfill"), Asked(), write=lines.append)
+    with pytest.raises(SetUpError):
+        handle(event("Create"), Refused(), write=lines.append)
+    assert lines == []
