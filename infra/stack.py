@@ -17,7 +17,7 @@ from infra.parts.grants import allow
 from infra.parts.image import Image
 from infra.parts.inventory import Inventory
 from infra.parts.job import Job
-from infra.parts.lane import Lane, grant_end_jobs
+from infra.parts.lane import Lane, grant_cancel
 from infra.parts.live import Live
 from infra.parts.network import Network
 from infra.parts.operator import grant_operating
@@ -226,7 +226,7 @@ class BackfillStack(Stack):
             grant_planning(planner, queue=self._plan_queue, reports=reports)
             grant_runs(planner, data=data)
             self._backfill.grant_submit(planner)
-            grant_end_jobs(planner)
+            grant_cancel(planner)
         self._live.grant_submit(roles.live)
         allow(roles.live_job, ["sqs:SendMessage"], on=[self._live_queue.queue.queue_arn])
         self._storage.grant_read_imagery(roles.operator)

@@ -56,7 +56,7 @@ class Lane(Construct):
         )
 
 
-def grant_end_jobs(grantee: aws_iam.IRole) -> None:
-    """Let somebody take back jobs that wait and stop those that run."""
+def grant_cancel(grantee: aws_iam.IRole) -> None:
+    """Let somebody take back jobs that wait; those that run look for orders themselves."""
     jobs = Stack.of(grantee).format_arn(service="batch", resource="job", resource_name="*")
-    allow(grantee, ["batch:CancelJob", "batch:TerminateJob"], on=[jobs], because="Jobs' ids are not known before.")
+    allow(grantee, ["batch:CancelJob"], on=[jobs], because="Jobs' ids are not known before.")

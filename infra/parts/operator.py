@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from aws_cdk import aws_iam, aws_s3
 
 from infra.parts.grants import allow
-from infra.parts.lane import Lane, grant_end_jobs
+from infra.parts.lane import Lane, grant_cancel
 from infra.parts.queue import WorkQueue
-from infra.parts.work import CONTROL, RUN_PREFIXES
+from infra.parts.work import CONTROL, RUNS
 
 LISTINGS = "listings/"
 """Below this, listings of ours stand among the reports: whoever writes one starts a run."""
@@ -28,7 +28,7 @@ def grant_operating(
     allow(operator, ["sqs:GetQueueAttributes"], on=[queue.queue_arn for queue in both])
     for lane in lanes:
         lane.grant_submit(operator)
-    grant_end_jobs(operator)
+    grant_cancel(operator)
     allow(
         operator,
         ["batch:DescribeJobs", "batch:ListJobs"],
@@ -41,7 +41,7 @@ def _grant_runs(operator: aws_iam.IRole, *, data: aws_s3.IBucket) -> None:
     allow(
         operator,
         ["s3:GetObject", "s3:PutObject"],
-        on=[data.arn_for_objects(f"{prefix}*") for prefix in RUN_PREFIXES],
+        on=[data.arn_for_objects(f"{prefix}*") for prefix in (*RUNS, CONTROL)],
         because="Records are named by run and shard; nothing else stands below.",
     )
     allow(

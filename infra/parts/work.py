@@ -5,9 +5,9 @@ from aws_cdk import aws_iam, aws_s3
 from infra.parts.grants import allow
 
 ANSWERS = "answers/"
+RUNS = ("runs/", "active/")
 CONTROL = "control/"
-RUN_PREFIXES = ("runs/", "active/", CONTROL)
-"""What stands below ``runs_uri``."""
+"""Operators' orders; these and the runs stand below ``runs_uri``."""
 
 _READ = ["s3:GetObject"]
 _READ_WRITE = ["s3:GetObject", "s3:PutObject"]
@@ -27,13 +27,7 @@ def grant_work(grantee: aws_iam.IRole, *, data: aws_s3.IBucket) -> None:
         on=[data.arn_for_objects(f"{ANSWERS}*")],
         because="An answer's key is made of the image's; nothing else stands below.",
     )
-    allow(
-        grantee,
-        _READ,
-        on=[data.arn_for_objects(f"{CONTROL}*")],
-        because="Orders that stand below; they are read alone.",
-    )
-    _allow_listing(grantee, data)
+    _grant_orders(grantee, data)
 
 
 def grant_runs(grantee: aws_iam.IRole, *, data: aws_s3.IBucket) -> None:
@@ -41,11 +35,18 @@ def grant_runs(grantee: aws_iam.IRole, *, data: aws_s3.IBucket) -> None:
     allow(
         grantee,
         _READ_WRITE,
-        on=[data.arn_for_objects(f"{prefix}*") for prefix in RUN_PREFIXES],
+        on=[data.arn_for_objects(f"{prefix}*") for prefix in RUNS],
         because="Records are named by run and shard; nothing else stands below.",
     )
-    _allow_listing(grantee, data)
+    _grant_orders(grantee, data)
 
 
-def _allow_listing(grantee: aws_iam.IRole, data: aws_s3.IBucket) -> None:
+def _grant_orders(grantee: aws_iam.IRole, data: aws_s3.IBucket) -> None:
+    """Let somebody read orders, and see that there are none."""
+    allow(
+        grantee,
+        _READ,
+        on=[data.arn_for_objects(f"{CONTROL}*")],
+        because="All orders that stand below; they are read alone.",
+    )
     allow(grantee, ["s3:ListBucket"], on=[data.bucket_arn])  # without it, a missing object answers 403

@@ -1,0 +1,96 @@
+"""Who may do what: written out for each role, and what no role may."""
+
+from typing import Any
+
+import pytest
+
+from tests import golden_files
+from tests.unit.infra.reading import CHANGED, allowed, function_of, job_of, reference, resources
+
+ROLES = {
+    "backfill-job": lambda template: reference(
+        job_of(template, "ImageryBackfill-backfill")["ContainerProperties"]["JobRoleArn"]
+    ),
+    "live-job": lambda template: reference(
+        job_of(template, "ImageryBackfill-live")["ContainerProperties"]["JobRoleArn"]
+    ),
+    "planner": lambda template: reference(function_of(template, "lambdas.plan_inventory.handler")[1]["Role"]),
+    "live": lambda template: reference(function_of(template, "lambdas.on_object.handler")[1]["Role"]),
+    "operator": lambda template: reference(template["Outputs"]["OperatorRole"]["Value"]),
+}
+EVERYWHERE = {
+    "rekognition:DetectLabels",
+    "lambda:ListEventSourceMappings",
+    "batch:DescribeJobs",
+    "batch:ListJobs",
+    "ecr:GetAuthorizationToken",
+}
+"""Actions that know no resources."""
+
+
+def test_each_role_may_do_what_is_written_here_and_no_more(template_json: Any) -> None:
+    template = template_json()
+    rights: dict[str, dict[str, list[str]]] = {}
+    for name, find in ROLES.items():
+        by_action: dict[str, list[str]] = {}
+        for action, resource in sorted(allowed(template, find(template))):
+            by_action.setdefault(action, []).append(resource)
+        rights[name] = by_action
+    golden_files.check(golden_files.GOLDEN / "infra" / "rights", rights)
+
+
+def test_no_action_of_ours_is_a_wildcard_and_few_are_allowed_everywhere(template_json: Any) -> None:
+    template = template_json()
+    for role in resources(template, "AWS::IAM::Role"):
+        for action, resource in allowed(template, role):
+            if "CustomResourceProvider" in role:
+                continue
+            assert "*" not in action, (role, action)
+            assert resource != "*" or action in EVERYWHERE, (role, action)
+
+
+def test_the_keys_of_the_bucket_are_used_by_whoever_reads_it(template_json: Any) -> None:
+    template = template_json(**CHANGED)
+    using = {
+        role
+        for role in resources(template, "AWS::IAM::Role")
+        if ("kms:Decrypt", CHANGED["bucket_kms_key_arns"]) in allowed(template, role)
+    }
+    jobs = (job_of(template, f"Two-{lane}")["ContainerProperties"]["JobRoleArn"] for lane in ("backfill", "live"))
+    assert using == {*map(reference, jobs), *(ROLES[name](template) for name in ("live", "operator"))}
+
+
+@pytest.mark.parametrize("name", list(ROLES))
+def test_nobody_may_change_or_delete_imagery(template_json: Any, name: str) -> None:
+    template = template_json()
+    imagery = [
+        action for action, resource in allowed(template, ROLES[name](template)) if ":s3:::my-imagery" in resource
+    ]
+    assert set(imagery) <= {"s3:GetObject", "s3:ListBucket"}
+
+
+def test_jobs_are_submitted_to_the_own_lane_alone(template_json: Any) -> None:
+    template = template_json()
+    for name, lane, other in (("planner", "backfill", "live"), ("live", "live", "backfill")):
+        on = [text for action, text in allowed(template, ROLES[name](template)) if action == "batch:SubmitJob"]
+        ours = f"job-definition/ImageryBackfill-{lane}"
+        assert {text.partition(":job-definition/")[2] for text in on if "job-definition" in text} == {
+            ours.partition("/")[2],
+            f"{ours.partition('/')[2]}:*",
+        }
+        assert not any(f"-{other}" in text for text in on)
+
+
+def test_the_operators_role_is_open_to_this_account_alone(template_json: Any) -> None:
+    template = template_json()
+    role = resources(template, "AWS::IAM::Role")[ROLES["operator"](template)]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Action"] == "sts:AssumeRole"
+    assert ":iam::" in str(statement["Principal"]["AWS"])
+    assert "AWS::AccountId" in str(statement["Principal"]["AWS"])
+
+
+def test_workers_roles_have_no_managed_policies(template_json: Any) -> None:
+    template = template_json()
+    roles = resources(template, "AWS::IAM::Role")
+    assert not any("ManagedPolicyArns" in roles[find(template)] for find in ROLES.values())
