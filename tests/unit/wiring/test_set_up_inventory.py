@@ -1,9 +1,13 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from batch_job.adapters.inventory_config import ReportOrder
 from batch_job.errors import AccessError, ConflictError, SettingsError, SetUpError
 from batch_job.wiring.set_up_inventory import WAITS_S, InventorySetUp, Wanted
 
+DOCS = Path(__file__).parents[3] / "docs" / "planning.md"
 PROPERTIES = {
     "Bucket": "imagery",
     "Id": "Backfill",
@@ -100,3 +104,10 @@ def test_every_wrong_property_is_named_at_once():
         "DestinationAccountId",
         "Colour",
     }
+
+
+def test_the_documentation_lists_every_property():
+    rows = DOCS.read_text(encoding="utf-8").partition("| property |")[2].partition("\n\n")[0].splitlines()
+    told = [name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1] if row.startswith("|") else "")]
+    ours = [field.alias for name, field in Wanted.model_fields.items() if not name.startswith("service_")]
+    assert told == ours
