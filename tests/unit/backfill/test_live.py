@@ -115,6 +115,12 @@ def test_keys_that_the_settings_leave_out_are_passed_over_and_so_are_their_side_
     assert door.take(*keys, "in/not/a.tfw", "in/a_x.tif.ovr") == ["in/a.tif"]
 
 
+def test_what_the_settings_take_for_images_has_side_files_too():
+    door = Door(Filters(include_suffixes=(".ntf",)))
+    door.put("a.ntf", "a.tif")
+    assert door.take("a.ntf", "a.tif", "a.wld", "a.ntf.ovr") == ["a.ntf"] * 3
+
+
 def test_events_of_another_bucket_are_passed_over_and_told(door):
     with capture_logs() as logs:
         door.door.take(of_s3("another", "a.tif"))
@@ -202,6 +208,14 @@ def test_an_image_that_is_paused_on_the_way_goes_back(door):
     with pytest.raises(HandedBackError):
         door.take("a.tif")
     assert not door.jobs.jobs
+
+
+def test_while_the_lane_is_paused_no_neighbour_is_begun(door):
+    door.put("s.jpg", "s.tif")
+    door.ends["s.jpg"] = HandedBackError("the live lane is paused")
+    with pytest.raises(HandedBackError):
+        door.take("s.wld")
+    assert door.visited == ["s.jpg"]
 
 
 @pytest.mark.parametrize("end", [HandedBackError("this worker's time is up"), EndAtOnce("it did not listen")])

@@ -18,9 +18,11 @@ class Door:
 
     def __init__(self) -> None:
         self.orders, self.bodies = Orders(MemoryRunStore()), list[str]()
+        self.alarm_s = 0.0
 
     def take(self, body: str) -> None:
         self.bodies.append(body)
+        self.alarm_s = signal.getitimer(signal.ITIMER_REAL)[0]
         if body == "stuck":
             signal.pause()
 
@@ -64,6 +66,12 @@ def test_a_message_that_does_not_look_at_the_time_is_ended_before_lambda_does_it
     with pytest.raises(EndAtOnce):
         invocation(connected, 900, AT_ONCE_S + 0.01).take("stuck")
     assert connected.opened.orders.ending
+
+
+def test_who_does_not_look_at_the_time_has_it_almost_to_the_end():
+    connected = Connected()
+    invocation(connected, 900).take("a")
+    assert connected.opened.alarm_s == pytest.approx(900 - AT_ONCE_S, abs=1)
 
 
 def test_there_is_time_to_begin_only_where_there_is_time_to_hand_back():
