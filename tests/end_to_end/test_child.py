@@ -101,6 +101,25 @@ def large(child: Child) -> Child:
     return child
 
 
+def test_a_deployments_child_writes_its_figures_to_stdout_alone(child):
+    child.world.put("a.tif", good())
+    child.world.put("broken.tif", good()[:2000])
+    child.plan("broken.tif", "a.tif")
+    done = child.run(stack="Survey", exclude_labels="Tree", **SMALL_CHIPS)
+    [figures] = map(json.loads, done.stdout.splitlines())
+    [shard] = lines(done, "shard.done")
+    images = lines(done, "image.done")
+    [directive] = figures["_aws"]["CloudWatchMetrics"]
+    assert (directive["Namespace"], directive["Dimensions"]) == ("ImageryBackfill", [["stack", "lane"]])
+    assert [figures[name] for name in ("stack", "lane", "Images", "Failures", "Throttles")] == [
+        *("Survey", "backfill", 2, 1, 0)
+    ]
+    assert figures["Calls"] == shard["calls"]["answered"] > 0
+    assert figures["Chips"] == shard["chips"]["total"] == sum(line["chips"] for line in images)
+    assert figures["Seconds"] == pytest.approx(shard["duration_ms"] / 1000, abs=0.1)
+    assert {line["run_id"] for line in (figures, shard, *images)} == {SHARDS.run_id}
+
+
 def test_a_shard_is_worked_once_and_its_bad_images_fail_alone(child):
     child.world.put("a.tif", good())
     child.world.put("broken.tif", good()[:2000])
