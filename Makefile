@@ -7,7 +7,7 @@ FILES ?= 20000
 UNUSED := grpcio opensearch-protobufs protobuf
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stop test soak lint types lock bench-setup bench clean
+.PHONY: help setup synth deploy demo demo-stop test soak lint types lock bench-setup bench clean
 
 help:   ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -17,8 +17,21 @@ setup: .venv/.complete   ## make .venv from the lock file
 .venv/.complete: requirements.lock pyproject.toml local/set_up.sh
 	@sh local/set_up.sh
 
-demo: setup   ## the whole way on this machine: servers, scenes, run, searches, pictures (KEEP=1, SHORT=1, QUIET=1)
+# npm is the one in .venv, and its programs want to find node beside it
+node_modules/.complete: .venv/.complete package-lock.json
+	@echo "setting up the CDK's command line"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@
+
+demo: setup node_modules/.complete   ## the whole way on this machine: servers, scenes, run, searches, pictures (KEEP=1, SHORT=1, QUIET=1)
 	@$(BIN)/python -m local.demo $(if $(KEEP),--keep) $(if $(SHORT),--short) $(if $(QUIET),--quiet)
+
+synth: setup node_modules/.complete   ## write the template to cdk.out/; no docker, no credentials (BUCKET=my-imagery, SETTINGS="-c name=value")
+	@PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/cdk synth -q -o cdk.out -c bucket=$(or $(BUCKET),my-imagery) $(SETTINGS)
+
+deploy: setup node_modules/.complete   ## deploy next to a bucket: BUCKET=my-imagery (SETTINGS="-c name=value")
+	@test -n "$(BUCKET)" || { echo 'which bucket? make deploy BUCKET=my-imagery' >&2; exit 2; }
+	@$(BIN)/imagery-backfill deploy --bucket $(BUCKET) $(SETTINGS)
 
 demo-stop: setup   ## stop what `make demo KEEP=1` left up
 	@$(BIN)/python -m local.demo --stop
@@ -55,4 +68,4 @@ bench: setup   ## run all benchmarks
 
 clean:   ## remove what the other targets made, .venv included
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m local.demo --stop
-	rm -rf .venv .bench .local demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .bench .local cdk.out node_modules demo-output build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

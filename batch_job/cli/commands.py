@@ -15,11 +15,11 @@ from batch_job.errors import BackfillError
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 
-_COMMANDS = ("doctor", "failures", "pause", "resume", "run", "search", "show", "start", "status")
+_COMMANDS = ("deploy", "doctor", "failures", "pause", "resume", "run", "search", "show", "start", "status")
 
 STACK_VARIABLE = "BACKFILL_STACK"
 """The stack gives its own workers the same name under it, so the two never disagree."""
-WITHOUT_STACK = ("doctor", "run")
+WITHOUT_STACK = ("deploy", "doctor", "run")
 
 
 class _Commands(click.Group):

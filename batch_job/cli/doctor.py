@@ -36,7 +36,7 @@ def doctor(*, bucket: str | None, context: tuple[str, ...], cdk_json: Path, regi
     Each line that is not `ok` says what to do. Exit code 78: something is wrong.
     """
     given = dict(one.partition("=")[::2] for one in context) | ({"bucket": bucket} if bucket else {})
-    settings = DeploySettings.from_context({**_context(cdk_json), **given})
+    settings = DeploySettings.from_context({**read_context(cdk_json), **given})
     console = Console(highlight=False, soft_wrap=True)
     wrong = False
     for finding in checkup(settings, region=region, environment=os.environ):
@@ -45,7 +45,7 @@ def doctor(*, bucket: str | None, context: tuple[str, ...], cdk_json: Path, regi
     return DeploymentError.exit_code if wrong else 0
 
 
-def _context(cdk_json: Path) -> Mapping[str, Any]:
+def read_context(cdk_json: Path) -> Mapping[str, Any]:
     """Read what the CDK would read.
 
     Raises:
