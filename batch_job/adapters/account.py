@@ -10,6 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from batch_job.adapters.aws_errors import S3, SERVICE_QUOTAS, STS, as_ours, error_code
+from batch_job.adapters.s3 import Payer
 from batch_job.errors import AccessError, BackfillError, SettingsError
 from batch_job.ports import Account
 from batch_job.values.checkup import KmsKey, Quota, SampledObject
@@ -31,8 +32,12 @@ _NO_BUCKET = ("404", "NoSuchBucket")
 class AwsAccount:
     """The account of the credentials that boto3 finds; fits ``ports.Account``."""
 
-    def __init__(self, *, region: str | None = None) -> None:
+    def __init__(self, *, region: str | None = None, payer: Payer = Payer.OWNER) -> None:
         """Look for credentials and Region.
+
+        Args:
+            region: Of the deployment; None: as boto3 finds it.
+            payer: Of requests for objects.
 
         Raises:
             SettingsError: there is no Region, or a profile that is named does not exist.
@@ -41,6 +46,7 @@ class AwsAccount:
             self._session: Any = boto3.Session(region_name=region)  # Any: services are named at run time
         if self._session.region_name is None:
             raise SettingsError("in which Region? Set AWS_REGION, or say --region")
+        self._paying = payer.parameters
 
     @property
     def region(self) -> str:
@@ -69,14 +75,14 @@ class AwsAccount:
     def first_objects(self, bucket: str, prefix: str, *, count: int) -> Sequence[SampledObject]:
         """List the first objects under a prefix."""
         with self._client("s3") as s3, as_ours(S3, doing=f"listing s3://{bucket}/{prefix} (needs s3:ListBucket)"):
-            answer = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=count)
+            answer = s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=count, **self._paying)
         found = answer.get("Contents", ())
         return [SampledObject(one["Key"], one.get("StorageClass", "STANDARD")) for one in found]
 
     def key_of(self, bucket: str, key: str) -> KmsKey | None:
         """Read a byte of an object, and name the KMS key it is encrypted with; None: none."""
         with self._client("s3") as s3, as_ours(S3, doing=f"reading s3://{bucket}/{key} (needs s3:GetObject)"):
-            answer = s3.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+            answer = s3.get_object(Bucket=bucket, Key=key, Range="bytes=0-0", **self._paying)
             answer["Body"].close()
         arn = answer.get("SSEKMSKeyId")
         return None if arn is None else KmsKey(arn, self._is_customers(arn))

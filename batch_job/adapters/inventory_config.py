@@ -26,6 +26,8 @@ OPTIONAL_FIELDS: "tuple[InventoryOptionalFieldType, ...]" = (
 """The planner needs the first four; the other two say why an ETag is no digest. They cost nothing."""
 
 _NO_BUCKET = "there is no such bucket: correct the name, or have the stack make it"
+_REGION = "x-amz-bucket-region"
+"""A header of refusals too: HeadBucket in the Amazon S3 API reference."""
 _NONE_SUCH = "NoSuchConfiguration"
 _CURES = {
     "404": _NO_BUCKET,
@@ -106,8 +108,12 @@ class InventoryConfigurations:
         """Refuse a bucket in another Region: S3 delivers inventories within one Region only."""
         ours = self._client.meta.region_name
         with _told(f"HEAD s3://{bucket} (needs s3:ListBucket)"):
-            answer = self._client.head_bucket(Bucket=bucket)
-        theirs = answer.get("BucketRegion", ours)  # S3 always says it, stand-ins need not
+            try:
+                theirs = self._client.head_bucket(Bucket=bucket).get("BucketRegion", ours)  # stand-ins need not say it
+            except ClientError as error:
+                theirs = error.response["ResponseMetadata"].get("HTTPHeaders", {}).get(_REGION, ours)
+                if theirs == ours:
+                    raise
         if theirs != ours:
             raise SettingsError(
                 f"s3://{bucket} is in {theirs}, and this stack in {ours}: S3 delivers inventories within one Region "

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 
 from batch_job.adapters.account import AwsAccount
+from batch_job.adapters.s3 import Payer
 from batch_job.backfill.checkup import check
 from batch_job.settings import DeploySettings
 from batch_job.values.checkup import Finding
@@ -18,4 +19,5 @@ def checkup(settings: DeploySettings, *, region: str | None, environment: Mappin
     Raises:
         SettingsError: there is no Region, or a profile that is named does not exist.
     """
-    return check(AwsAccount(region=region), settings, builder=shutil.which(environment.get(BUILDER) or "docker"))
+    account = AwsAccount(region=region, payer=Payer.REQUESTER if settings.requester_pays else Payer.OWNER)
+    return check(account, settings, builder=shutil.which(environment.get(BUILDER) or "docker"))

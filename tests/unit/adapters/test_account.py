@@ -9,6 +9,7 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from batch_job.adapters.account import AwsAccount
+from batch_job.adapters.s3 import Payer
 from batch_job.errors import AccessError, SettingsError
 from batch_job.values.checkup import KmsKey, Quota, SampledObject
 
@@ -18,8 +19,8 @@ KEY = "arn:aws:kms:eu-west-1:123456789012:key/1"
 class Account(AwsAccount):
     """Answers come from stubs, in the order in which they were added."""
 
-    def __init__(self) -> None:
-        super().__init__(region="eu-west-1")
+    def __init__(self, payer: Payer = Payer.OWNER) -> None:
+        super().__init__(region="eu-west-1", payer=payer)
         self._stubs: dict[str, Stubber] = {}
 
     def stub(self, service: str) -> Stubber:
@@ -58,6 +59,19 @@ def test_without_a_region_nothing_begins(monkeypatch):
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     with pytest.raises(SettingsError, match="in which Region"):
         AwsAccount()
+
+
+def test_who_pays_is_said_when_objects_are_looked_at():
+    account = Account(Payer.REQUESTER)
+    account.stub("s3").add_response(
+        "list_objects_v2", {}, {"Bucket": "scenes", "Prefix": "", "MaxKeys": 1, "RequestPayer": "requester"}
+    )
+    body = StreamingBody(io.BytesIO(b"a"), 1)
+    asked = {"Bucket": "scenes", "Key": "a.tif", "Range": "bytes=0-0", "RequestPayer": "requester"}
+    account.stub("s3").add_response("get_object", {"Body": body}, asked)
+    assert account.first_objects("scenes", "", count=1) == []
+    assert account.key_of("scenes", "a.tif") is None
+    account.stub("s3").assert_no_pending_responses()
 
 
 def test_a_bucket_says_its_region(account):

@@ -91,6 +91,14 @@ def test_a_bucket_in_another_region_is_refused_before_anything_is_put(configurat
         configurations.put(ORDER)
 
 
+@pytest.mark.parametrize("code", [301, 400, 403])
+def test_a_bucket_elsewhere_that_refuses_is_elsewhere_first_of_all(configurations, stub: Stubber, code):
+    said = {"HTTPHeaders": {"x-amz-bucket-region": "us-west-2"}}
+    stub.add_client_error("head_bucket", str(code), "", code, response_meta=said)
+    with pytest.raises(SettingsError, match="deploy the stack in us-west-2"):
+        configurations.put(ORDER)
+
+
 @pytest.mark.parametrize(
     ("code", "status", "error", "says"),
     [
