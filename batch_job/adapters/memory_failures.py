@@ -23,10 +23,10 @@ class MemoryFailures:
         failed = [entry for entry in entries if entry.state is State.FAILED and code in (None, entry.error_code)]
         yield from sorted(failed, key=lambda entry: entry.image)
 
-    def failure_counts(self, bucket: str) -> Mapping[ErrorCode, int]:
+    def failure_counts(self, bucket: str) -> Mapping[str, int]:
         """Count the images that failed by error code, the most frequent first."""
         counted = Counter(entry.error_code for entry in self.failures(bucket))
-        return {code: n for code, n in counted.most_common() if code is not None}
+        return {str(code): n for code, n in counted.most_common() if code is not None}
 
 
 if TYPE_CHECKING:

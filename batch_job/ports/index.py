@@ -60,8 +60,8 @@ class FailureList(Protocol):
         """Yield the images whose keys start with ``prefix`` and that failed, with ``code`` if one is given, by key."""
         ...
 
-    def failure_counts(self, bucket: str) -> Mapping[ErrorCode, int]:
-        """Count the images that failed by error code, the most frequent first."""
+    def failure_counts(self, bucket: str) -> Mapping[str, int]:
+        """Count the images that failed by error code, a newer version's too, the most frequent first."""
         ...
 
 
