@@ -20,6 +20,7 @@ from batch_job.backfill.plan import PlanCounts, Rules, portions, ranges
 from batch_job.backfill.progress import is_planned, missing_of
 from batch_job.backfill.records import FilePlan
 from batch_job.backfill.shards import SWEEP_DONE, SWEEP_RECORD, RunFolder, activate, active_run
+from batch_job.backfill.starting import LISTINGS
 from batch_job.backfill.superseding import call_off, is_behind, is_superseded
 from batch_job.errors import BackfillError, HandedBackError, InventoryError
 from batch_job.metrics import NO_METRICS, Metric, Metrics
@@ -30,9 +31,6 @@ from batch_job.values.work import Redo
 LARGE_BYTES = 200_000_000
 """A CSV of more compressed bytes is a Batch job's from the beginning. A row has 27 bytes or more, and one vCPU plans
 30,000 rows a second (measured): so a Lambda needs 4 of its 15 minutes for the largest that it is given."""
-LISTINGS = "listings/"
-"""Where manifests of our own listings stand; others are S3's deliveries, of which an alarm misses none."""
-
 log = structlog.get_logger()
 
 
@@ -102,8 +100,8 @@ class Planner:
             log.info("plan.superseded", run_id=ended.run_id)
             return ended
         log.info("plan.begun", run_id=ended.run_id, files=ended.files)
-        if not delivered.key.startswith(LISTINGS):
-            self.metrics.emit({Metric.INVENTORIES: 1}, run_id=ended.run_id)
+        if not delivered.key.startswith(f"{LISTINGS}/"):
+            self.metrics.emit({Metric.INVENTORIES: 1}, run_id=ended.run_id)  # of S3: an alarm misses none of ours
         self._sweep_if_due(folder, manifest)
         return ended
 

@@ -12,7 +12,7 @@ from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.backfill.jobs import WHAT, JobTask, job_parameters
 from batch_job.backfill.planner import Planner
 from batch_job.backfill.progress import RunWatch
-from batch_job.backfill.shards import RunFolder, active_run
+from batch_job.backfill.shards import SWEEP_DONE, RunFolder, active_run
 from batch_job.search.mappings import IndexNames
 from batch_job.settings import PlannerSettings
 from batch_job.values.image import ImageRef, ImageVersion
@@ -121,7 +121,9 @@ def test_a_delivered_inventory_becomes_shards_of_what_is_not_done(
     assert found == {key: len(key.encode()) for key in (*NEW, "overwritten.tif")}
 
     progress = RunWatch(folder).look()
-    assert (progress.files, progress.files_planned, progress.finished, progress.left) == (2, 2, True, 0)
+    assert (progress.files, progress.files_planned, progress.finished, progress.left) == (2, 2, False, 0)
+    folder.write_done(ShardDone(name=SWEEP_DONE))
+    assert RunWatch(folder).look().finished
     assert (progress.counts.new, progress.counts.changed, progress.counts.done) == (3, 1, 1)
     assert progress.counts.rows == len(KEYS)
 

@@ -56,7 +56,12 @@ class World:
         return dataclasses.replace(made, **other)
 
     def deliver(
-        self, *files: Sequence[Triple], bucket: str = "b", created_ms: int = CREATED_MS, **other: object
+        self,
+        *files: Sequence[Triple],
+        bucket: str = "b",
+        created_ms: int = CREATED_MS,
+        prefix: str = "",
+        **other: object,
     ) -> Delivered:
         """Write an inventory of so many CSVs as S3 does; tells that it is whole."""
         listed: list[DataFile] = []
@@ -64,7 +69,7 @@ class World:
             body = csv_gz(rows, bucket=bucket)
             listed.append(data_file(f"{bucket}/daily/data/{created_ms}-{number}.csv.gz", body))
             self.objects.put(ImageRef(REPORTS, listed[-1].key), body)
-        folder = f"{bucket}/daily/{created_ms}/"
+        folder = f"{prefix}{bucket}/daily/{created_ms}/"
         body = manifest_json(listed, bucket=bucket, creationTimestamp=str(created_ms), **other)
         self.objects.put(ImageRef(REPORTS, f"{folder}manifest.json"), body)
         self.objects.put(ImageRef(REPORTS, f"{folder}manifest.checksum"), md5(body).encode())

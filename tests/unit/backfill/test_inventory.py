@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from batch_job.backfill.inventory import parse_manifest, read_rows
 from batch_job.errors import InventoryError
-from batch_job.values.inventory import DataFile, InventoryRow, Manifest, UnreadableRow
+from batch_job.values.inventory import NIGHTLY, DataFile, InventoryRow, Manifest, Request, Scope, UnreadableRow
+from batch_job.values.work import Redo
 from tests.golden_files import cases, check, load
 from tests.unit.backfill.inventories import csv_gz, data_file, manifest_json, manifest_of, md5
 
@@ -81,6 +82,27 @@ def test_a_checksum_of_another_manifest_is_refused():
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"fileFormat": "CSV"}', b"\xff"])
 def test_what_is_no_manifest_is_refused(body: bytes):
     with pytest.raises(InventoryError, match=r"manifest\.json"):
+        parse_manifest(body, checksum=md5(body).encode())
+
+
+@pytest.mark.parametrize("scope", Scope)
+@pytest.mark.parametrize("redo", Redo)
+def test_a_listing_of_ours_says_what_is_asked_for(scope: Scope, redo: Redo):
+    body = manifest_json([], bucket="b", request={"scope": str(scope), "redo": str(redo)})
+    manifest = parse_manifest(body, checksum=md5(body).encode())
+    assert manifest.request == Request(scope=scope, redo=redo)
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def test_an_inventory_of_s3_asks_for_nothing():
+    body = manifest_json([], bucket="b")
+    assert parse_manifest(body, checksum=md5(body).encode()).request == NIGHTLY
+
+
+@pytest.mark.parametrize("request_", [{}, [], "part", {"scope": "part"}, {"scope": "all", "redo": "nothing"}])
+def test_what_cannot_be_understood_is_not_planned_as_something_else(request_: object):
+    body = manifest_json([], bucket="b", request=request_)
+    with pytest.raises(InventoryError, match="no inventory manifest"):
         parse_manifest(body, checksum=md5(body).encode())
 
 

@@ -65,6 +65,7 @@ def test_the_exit_code_says_what_helps_and_the_file_is_free(world: World, error:
         assert job_of(world, open_stream=refusing(error)).run() == code
     assert [line["event"] for line in logs if line["event"] in ("plan.left", "plan.defect")]
     assert job_of(world, "the next").run() == 0
+    assert keys(world.submitted()) == ["1.tif"]
 
 
 def test_after_sigterm_the_file_is_free_and_the_code_means_retry(world: World):
@@ -73,6 +74,7 @@ def test_after_sigterm_the_file_is_free_and_the_code_means_retry(world: World):
     assert job.run() == 75
     assert world.jobs.jobs == {}
     assert job_of(world, "the next").run() == 0
+    assert keys(world.submitted()) == ["1.tif"]
 
 
 def test_a_job_beside_another_planner_has_nothing_to_do(world: World):

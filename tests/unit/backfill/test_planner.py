@@ -719,6 +719,13 @@ def test_a_planner_that_lost_its_claim_writes_no_plan():
     assert record.owner == "another"
 
 
+def test_a_listing_of_ours_is_no_delivery_that_an_alarm_would_miss():
+    world, lines = World(), []
+    delivered = world.deliver(triples("1.tif"), prefix="listings/")
+    assert isinstance(world.planner(metrics=Metrics(stack="s", write=lines.append)).begin(delivered), Begun)
+    assert lines == []
+
+
 def test_figures_tell_of_s3s_inventories_and_of_files_planned():
     world, lines = World(), []
     metrics = Metrics(stack="s", write=lines.append)
