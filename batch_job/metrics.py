@@ -2,6 +2,7 @@
 
 The lines follow the CloudWatch embedded metric format (Amazon CloudWatch user guide, "Specification: Embedded metric
 format"): at least once, so a sum may count a line twice. They go to stdout, and log events go to stderr.
+Whoever ships a container's or a Lambda's output need not mark it (the same guide, "Using the PutLogEvents API").
 """
 
 import sys
