@@ -7,6 +7,7 @@ import structlog
 
 from batch_job.backfill.events import Touched, read_hints
 from batch_job.backfill.jobs import JobTask, job_parameters
+from batch_job.backfill.objects import RUN_ID
 from batch_job.backfill.orders import EndAtOnce, Orders
 from batch_job.backfill.plan import Filters
 from batch_job.errors import HandedBackError, TransientError
@@ -74,7 +75,8 @@ class LiveDoor:
             self._leave_to_a_job(image, facts.size, why="large")
             return
         try:
-            outcome = self.visit(image)
+            with structlog.contextvars.bound_contextvars(run_id=RUN_ID):
+                outcome = self.visit(image)
         except (HandedBackError, EndAtOnce):
             if not self.orders.ending:
                 raise

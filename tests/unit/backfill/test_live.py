@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from batch_job.adapters.memory import MemoryObjectStore
 from batch_job.adapters.memory_runs import MemoryJobQueue, MemoryRunStore
 from batch_job.backfill.jobs import JobTask, job_parameters
 from batch_job.backfill.live import LiveDoor
+from batch_job.backfill.objects import RUN_ID
 from batch_job.backfill.orders import PAUSE_KEY, EndAtOnce, Orders
 from batch_job.backfill.plan import Filters
 from batch_job.errors import (
@@ -47,6 +49,7 @@ class Door:
         )
 
     def _visit(self, image: ImageRef) -> Outcome:
+        assert structlog.contextvars.get_contextvars() == {"run_id": RUN_ID}  # image lines name whose work it was
         self.visited.append(image.key)
         end = self.ends.get(image.key, Indexed(image, 1))
         if isinstance(end, BaseException):
