@@ -7,7 +7,8 @@ import pytest
 import structlog
 
 from batch_job import logs
-from batch_job.errors import ErrorCode, UnavailableError
+from batch_job.errors import AccessError, ErrorCode, UnavailableError
+from batch_job.ledger.nightly import Unfinished, Unforgotten
 from batch_job.metrics import Metrics
 from batch_job.ports import Count
 from batch_job.tally import Tally
@@ -109,3 +110,39 @@ def test_each_image_of_a_live_door_is_one_line_of_figures_its_own(figures, monke
             assert end is ENDS["left"]
     line = {"stack": "Survey", "lane": "live", "image": IMAGE.uri, "Seconds": 2} | counted
     assert figures() == [line, line]
+
+
+@pytest.mark.parametrize(
+    ("error", "event"), [(UnavailableError("away"), "image.left"), (ZeroDivisionError("oh"), "image.defect")]
+)
+def test_a_step_of_a_night_that_fails_is_a_value_a_line_and_counts_no_labels(lines, error, event):
+    tally = Tally()
+
+    def reconcile(_image):
+        tally.add(Count.LABELS, 3)
+        raise error
+
+    assert doors.visited(reconcile, IMAGE, tally=tally) == Unfinished(IMAGE, error)
+    assert tally.counts[Count.LABELS] == 0
+    [line] = lines()
+    assert (line["event"], line["image"]) == (event, IMAGE.uri)
+
+
+def test_a_step_of_a_night_that_succeeds_is_its_outcome(lines):
+    end = ENDS["indexed"]
+    assert doors.visited(lambda _image: end, IMAGE, tally=Tally()) == end
+    assert lines()[0]["event"] == "image.done"
+
+
+def test_a_missing_permission_ends_the_night(lines):
+    def reconcile(_image):
+        raise AccessError("denied")
+
+    with pytest.raises(AccessError):
+        doors.visited(reconcile, IMAGE, tally=Tally())
+
+
+def test_labels_that_stay_are_told(lines):
+    doors.log_unforgotten(Unforgotten(IMAGE, UnavailableError("away")))
+    [line] = lines()
+    assert (line["event"], line["error"]) == ("labels.not_forgotten", "UnavailableError: away")
