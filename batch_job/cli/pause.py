@@ -36,8 +36,10 @@ def pause(**given: Any) -> int:
 
 def _tell_what_runs(operator: Operator) -> None:
     counts = operator.job_lists[Jobs.BACKFILL].counts(since_ms=operator.clock.now_ms())
-    click.echo(
-        f"{counts.working:,} jobs run: each hands its image back within seconds and ends well; "
-        f"{counts.waiting:,} wait: each ends as soon as it begins"
-    )
+    if counts.working:
+        click.echo(f"{counts.working:,} jobs run: each hands its image back within seconds and ends well")
+    if counts.waiting:
+        click.echo(f"{counts.waiting:,} jobs wait: each ends as soon as it begins")
+    if not (counts.working or counts.waiting):
+        click.echo("no job runs or waits; inventories that come are planned, and nothing of them is submitted")
     click.echo(f"go on with: imagery-backfill --stack {operator.deployment.name} resume")

@@ -11,6 +11,7 @@ from batch_job.backfill.pausing import paused
 from batch_job.backfill.starting import Listed, unfinished_active_run
 from batch_job.cli.display import stderr_console
 from batch_job.cli.stack import named_operator, stack_options
+from batch_job.errors import InputError
 from batch_job.spend.prices import price_of_calls
 from batch_job.values.inventory import Request, Scope
 from batch_job.values.work import Redo
@@ -40,7 +41,10 @@ def start(**given: Any) -> int:
         if request.scope is Scope.BUCKET and not given["supersede"]:
             check_nothing_unfinished(operator)
         begin = starter(operator, watch=_counter(stderr_console()))
-        listed = begin.list_bucket(request, prefix=prefix)
+        try:
+            listed = begin.list_bucket(request, prefix=prefix)
+        except InputError as error:
+            raise click.UsageError(str(error)) from error
         if redo is not Redo.NOTHING:
             agree(estimate(listed, operator), agreed=given["yes"])
         tell(begin.announce(listed), listed, operator)
@@ -100,12 +104,12 @@ def agree(cost: str, *, agreed: bool) -> None:
 
 def tell(run_id: str, listed: Listed, operator: Operator) -> None:
     """Say what was started, and how to watch it; the run's id alone goes to stdout."""
-    stack = operator.deployment.name
+    this = f"imagery-backfill --stack {operator.deployment.name}"
     click.echo(f"{listed.objects:,} objects listed, {listed.images:,} of them images; the planner takes over", err=True)
     if not listed.objects:
         click.echo("the bucket is empty: what the index still has of it is looked for, and removed", err=True)
     held = paused(operator.runs)
     if held is not None:
-        click.echo(f"{held.value} stand still: this is planned, and begins with: imagery-backfill resume", err=True)
-    click.echo(f"watch it: imagery-backfill --stack {stack} status --watch", err=True)
+        click.echo(f"{held.value} stand still: this is planned, and begins with: {this} resume", err=True)
+    click.echo(f"watch it: {this} status --watch", err=True)
     click.echo(run_id)

@@ -10,7 +10,7 @@ from batch_job.backfill.orders import PAUSE_KEY
 from batch_job.backfill.shards import RunFolder, activate
 from batch_job.cli import resume as resume_module
 from batch_job.cli.commands import commands
-from batch_job.errors import AccessError, BackfillError, ErrorCode, InputError, SetUpError
+from batch_job.errors import AccessError, BackfillError, ErrorCode, SetUpError
 from batch_job.values.image import ImageRef
 from batch_job.values.inventory import Manifest, Request, Scope
 from batch_job.values.ledger import State
@@ -61,13 +61,14 @@ def test_a_prefix_makes_a_run_of_its_own(operator: Operator) -> None:
 
 def test_a_misspelt_prefix_is_refused(operator: Operator) -> None:
     done = call("start", "--prefix", "B/")
-    assert isinstance(done.exception, InputError)
+    assert done.exit_code == 2
+    assert "is the prefix right?" in done.stderr
     assert announced(operator) == []
 
 
 def test_start_says_that_all_stands_still(operator: Operator) -> None:
     call("pause")
-    assert "imagery-backfill resume" in call("start").stderr
+    assert "imagery-backfill --stack Mine resume" in call("start").stderr
 
 
 def test_an_empty_bucket_is_told(operator: Operator) -> None:
@@ -122,9 +123,13 @@ def test_pause_is_told_and_may_be_repeated(operator: Operator) -> None:
     first, second = call("pause"), call("pause")
     assert "paused: the backfill" in first.output
     assert "3 jobs run" in first.output
-    assert "7 wait" in first.output
+    assert "7 jobs wait" in first.output
     assert "paused already: the backfill" in second.output
     assert operator.runs.get(PAUSE_KEY) == b'{"live":false}'
+
+
+def test_a_pause_before_any_work_says_so(operator: Operator) -> None:
+    assert "no job runs or waits" in call("pause").output
 
 
 def test_pause_all_holds_live_events_and_a_plain_pause_does_not_let_them_on(operator: Operator) -> None:
