@@ -92,8 +92,8 @@ class Status:
     paused: Paused | None = None
     run: RunStatus | None = None
     """The bucket's active run; None: there is none yet."""
-    parts: tuple[RunStatus, ...] = ()
-    """Runs of parts of the bucket, the newest first."""
+    others: tuple[RunStatus, ...] = ()
+    """Runs beside it that no newer one supersedes: of parts of the bucket, or of what is done again; newest first."""
     not_active: tuple[str, ...] = ()
     """Runs of the whole bucket that were begun after the active one, and did not take its place."""
     messages: Mapping[Messages, Depth] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class Status:
             "at": iso(self.at_ms),
             "paused": {"backfill": self.paused is not None, "live": self.paused is Paused.EVERYTHING},
             "run": None if self.run is None else self.run.to_json(),
-            "part_runs": [run.to_json() for run in self.parts],
+            "other_runs": [run.to_json() for run in self.others],
             "not_active": list(self.not_active),
             "messages": {str(queue): _depth(depth) for queue, depth in self.messages.items()},
             "doors": {str(queue): "open" if is_open else "shut" for queue, is_open in self.open_doors.items()},

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,15 +13,18 @@ from batch_job.backfill.shards import RunFolder, active_run
 from batch_job.backfill.status import RunStatus, Status
 from batch_job.errors import BackfillError, InputError
 from batch_job.ports import Clock, Door, FailureList, JobList, QueueDepth, RunStore
-from batch_job.values.inventory import Scope
+from batch_job.values.inventory import Request, Scope
 from batch_job.values.queues import Jobs, Messages
+from batch_job.values.work import Redo
 
 ASKED_AT_ONCE = 8
 """Services are far away for an operator: one after the other, a look would take seconds."""
 NEWEST = 10
-"""Runs looked through for those of parts of the bucket, and for those that did not become active."""
-PARTS = 3
-"""Runs of parts that are told of."""
+"""Runs looked through for those beside the active one, and for those that did not take its place."""
+OTHERS = 3
+"""Runs beside the active one that are told of."""
+TOLD_MS = 24 * 60 * 60 * 1000
+"""How long they are told of after their end."""
 JOBS_OF_MS = 24 * 60 * 60 * 1000
 """How long a failed job is told of; Batch forgets it after a week."""
 
@@ -32,7 +36,7 @@ class _Runs:
     """What the runs' folder says."""
 
     run: RunStatus | None
-    parts: tuple[RunStatus, ...]
+    others: tuple[RunStatus, ...]
     not_active: tuple[str, ...]
 
 
@@ -79,7 +83,7 @@ class StatusWatch:
             at_ms=now_ms,
             paused=pause,
             run=found.run,
-            parts=found.parts,
+            others=found.others,
             not_active=found.not_active,
             messages={queue: answers[name] for queue in self.depths if (name := f"messages.{queue}") in answers},
             open_doors={queue: answers[name] for queue in self.doors if (name := f"doors.{queue}") in answers},
@@ -92,27 +96,31 @@ class StatusWatch:
         if run_id is not None:
             return _Runs(self._run(run_id, pause), (), ())
         active = active_run(self.runs, bucket=self.bucket)
-        parts: list[RunStatus] = []
+        run = None if active is None else self._run(active, pause)
+        others: list[RunStatus] = []
         not_active: list[str] = []
-        for other in self._newest():
-            scope = self._scope(other)
-            if scope is Scope.PART and len(parts) < PARTS:
-                parts.append(self._run(other, pause))
-            elif scope is Scope.BUCKET and other > (active or ""):
+        for other, request in self._newest(besides=active):
+            if request.scope is Scope.BUCKET and other > (active or ""):
                 not_active.append(other)
-        return _Runs(None if active is None else self._run(active, pause), tuple(parts), tuple(not_active))
+            elif (request.scope is Scope.PART or request.redo is not Redo.NOTHING) and len(others) < OTHERS:
+                others += self._worth_telling(self._run(other, pause))
+        return _Runs(run, tuple(others), tuple(not_active))
 
-    def _newest(self) -> Iterator[str]:
+    def _newest(self, *, besides: str | None) -> Iterator[tuple[str, Request]]:
         """Yield the last runs, the newest first; their names sort by time."""
         names = [folder.removeprefix("runs/").rstrip("/") for folder in self.runs.folders("runs/")]
-        yield from reversed(names[-NEWEST:])
+        for run_id in reversed(names[-NEWEST:]):
+            # a folder without manifest is on its way in, or out
+            with suppress(InputError):
+                request = self._watch(run_id).manifest().request
+                if run_id != besides:
+                    yield run_id, request
 
-    def _scope(self, run_id: str) -> Scope | None:
-        """Tell what a run is of; None: its folder is on its way in, or out."""
-        try:
-            return self._watch(run_id).manifest().request.scope
-        except InputError:
-            return None
+    def _worth_telling(self, run: RunStatus) -> Iterator[RunStatus]:
+        """Yield a run, unless it ended long ago."""
+        ended_ms = run.last_ended_ms or run.progress.inventory_ms
+        if not run.progress.finished or self.clock.now_ms() - ended_ms < TOLD_MS:
+            yield run
 
     def _run(self, run_id: str, pause: Paused | None) -> RunStatus:
         found = self.finished.get(run_id) or self._looked_at(run_id, pause)

@@ -28,7 +28,7 @@ def screen(status: Status) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{status.stack}   {_moment(status.at_ms)}", style="bold")]
     found = concerns(status)
     parts.append(_concerns(found) if found else Text("nothing wants attention", style="green"))
-    for run in (*([status.run] if status.run else ()), *status.parts):
+    for run in (*([status.run] if status.run else ()), *status.others):
         parts += [Text(), *_run(run, status.at_ms)]
     parts += [Text(), _facts(_waiting(status)), Text(), _failures(status)]
     return Group(*parts)

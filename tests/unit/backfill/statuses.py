@@ -80,7 +80,7 @@ STATUSES = {
     "nothing_yet": status(run=None, jobs=IDLE, failures={}),
     "finished_and_a_part": status(
         run=run(**ALL_DONE, swept={"removed": 4}, pace=Pace(seconds=7200, shards=50, images=10_045, calls=123_456)),
-        parts=(
+        others=(
             run(
                 run_id="20261121T050000Z-00001111",
                 request=Request(scope=Scope.PART, redo=Redo.DETECTION),

@@ -9,7 +9,7 @@ from batch_job.adapters.sqs_depth import MemoryQueueDepth
 from batch_job.backfill.pausing import Paused, pause
 from batch_job.backfill.records import Claim, FilePlan
 from batch_job.backfill.shards import SWEEP_DONE, RunFolder, activate
-from batch_job.backfill.watch import JOBS_OF_MS, PARTS, StatusWatch
+from batch_job.backfill.watch import JOBS_OF_MS, OTHERS, StatusWatch
 from batch_job.cli.status import watch_of
 from batch_job.errors import ErrorCode, InputError, UnavailableError
 from batch_job.ports import FailureList
@@ -17,7 +17,7 @@ from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.inventory import Request, Scope
 from batch_job.values.ledger import LedgerEntry, State
 from batch_job.values.queues import Depth, JobCounts, Jobs, JobState, Messages
-from batch_job.values.work import ShardDone
+from batch_job.values.work import Redo, ShardDone
 from batch_job.wiring.memory_operator import BUCKET, memory_operator
 from batch_job.wiring.operator import Operator
 from tests.unit.backfill.inventories import data_file, manifest_of
@@ -36,13 +36,13 @@ def watch(operator: Operator) -> StatusWatch:
     return watch_of(operator)
 
 
-def planned(operator: Operator, *, day: int = 0, scope: Scope = Scope.BUCKET) -> RunFolder:
+def planned(operator: Operator, *, day: int = 0, scope: Scope = Scope.BUCKET, redo: Redo = Redo.NOTHING) -> RunFolder:
     """A run with one CSV that came to two shards; it is not active yet."""
     file = data_file(f"{day}.csv.gz", b"1")
     manifest = dataclasses.replace(
         manifest_of([file], bucket=BUCKET),
         created_ms=operator.clock.now_ms() + day * DAY_MS,
-        request=Request(scope=scope),
+        request=Request(scope=scope, redo=redo),
     )
     folder = RunFolder(operator.runs, manifest.run_id)
     folder.write_manifest(manifest)
@@ -60,7 +60,7 @@ def failed(key: str) -> LedgerEntry:
 
 def test_before_the_first_inventory_there_is_no_run(watch: StatusWatch):
     status = watch.look()
-    assert (status.run, status.parts, status.not_active, status.unknown) == (None, (), (), {})
+    assert (status.run, status.others, status.not_active, status.unknown) == (None, (), (), {})
     assert status.stack == "Mine"
 
 
@@ -84,9 +84,30 @@ def test_another_run_can_be_asked_for(operator: Operator, watch: StatusWatch):
 
 
 def test_the_newest_runs_of_parts_are_told_of_and_no_more(operator: Operator, watch: StatusWatch):
-    parts = [planned(operator, day=day, scope=Scope.PART).run_id for day in range(PARTS + 2)]
-    assert [run.progress.run_id for run in watch.look().parts] == parts[: -PARTS - 1 : -1]
+    parts = [planned(operator, day=day, scope=Scope.PART).run_id for day in range(OTHERS + 2)]
+    assert [run.progress.run_id for run in watch.look().others] == parts[: -OTHERS - 1 : -1]
     assert watch.look().run is None
+
+
+def test_a_run_that_does_the_bucket_again_is_told_of_beside_a_newer_one(operator: Operator, watch: StatusWatch):
+    again, superseded, active = (
+        planned(operator, redo=Redo.DETECTION),
+        planned(operator, day=1),
+        planned(operator, day=2),
+    )
+    activate(operator.runs, active.run_id, bucket=BUCKET)
+    status = watch.look()
+    assert [run.progress.run_id for run in status.others] == [again.run_id]
+    assert superseded.run_id not in status.not_active
+
+
+def test_a_run_beside_is_told_of_until_a_day_after_its_end(operator: Operator, watch: StatusWatch):
+    folder = planned(operator, scope=Scope.PART)
+    for name in ("f-000000", "f-000001"):
+        folder.write_done(ShardDone(name=name, images={"indexed": 2}))
+    assert [run.progress.finished for run in watch.look().others] == [True]
+    operator.clock.advance(ms=DAY_MS)
+    assert watch.look().others == ()
 
 
 def test_a_run_is_timed_by_its_markers(operator: Operator, watch: StatusWatch):
