@@ -25,7 +25,7 @@ class Environments:
         self._revision = settings_revision
         self._shared: dict[str, Any] = settings.pipeline().model_dump() | places
         self._filters = {name: getattr(settings, name) for name in KeyFilters.model_fields}
-        self._shared["bucket"] = settings.bucket
+        self._shared |= {"bucket": settings.bucket, "shard_chips": settings.shard_chips}
 
     def planner(self, **places: str) -> dict[str, str]:
         """Give the environment of the planner."""

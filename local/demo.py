@@ -1,37 +1,38 @@
-"""``make demo``: servers up, scenes into a bucket, the pipeline over it, searches, pictures and figures, servers down.
+"""``make demo``: images in a bucket, a stack deployed beside it, a night, a day, searches, pictures and figures.
 
-Everything is done as a user would do it: the pipeline and the searches are the command ``imagery-backfill``.
+Everything is done as a user would do it: the CDK's command line deploys the template that goes to an account too, and
+what is watched and searched is watched and searched by the command ``imagery-backfill``.
 """
 
 import argparse
-import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import orjson
 from rich.console import Console
 from rich.rule import Rule
 
-from batch_job.cli.memory import peak_mb
-from batch_job.errors import BackfillError, SetUpError
+from batch_job.errors import BackfillError
 from local.demo_report import DETECTIONS, Findings, collect, print_findings, write_files
-from local.emulator import KEY, REGION
-from local.scenes import DemoSize, MadeScene, demo_scenes, make
+from local.demo_stack import BUCKET, CDK, STACK, DemoStack, key_of
+from local.emulator import aws_environment
+from local.scenes import DemoSize, MadeScene, Scene, demo_changes, demo_scenes, make
 from local.servers import STATE_FOLDER, StandIns, stop_left_over
 
 OUTPUT = Path("demo-output")
+SCENES, LATER = OUTPUT / "scenes", OUTPUT / "scenes" / "later"
 EXAMPLES = Path("examples")
 SUMMARY = "summary.json"
-BUCKET = "local-imagery"
+VARIABLES = STATE_FOLDER / "aws.sh"
 IMAGES = ("*.tif", "*.jpg")
 
-SEARCH_ROWS = 5
+SEARCH_ROWS = "5"
 PLACE_DEG = 0.001
 """Half a side of the place searched in: about 110 m."""
 
@@ -42,6 +43,14 @@ EXIT_WRONG = 1
 EXIT_INTERRUPTED = 130
 
 
+@dataclass(frozen=True, slots=True)
+class _Night:
+    """What the backfill came to."""
+
+    status: Mapping[str, Any]
+    findings: Findings
+
+
 class Demo:
     """One demo, and the seconds that its parts took."""
 
@@ -50,28 +59,28 @@ class Demo:
         self._console, self._size = console, size
         self.seconds: dict[str, float] = {}
 
-    def run(self, servers: StandIns) -> int:
+    def run(self, servers: StandIns, synthesis: "subprocess.Popen[bytes]") -> int:
         """Do everything that needs the servers; give the exit code."""
         remove_earlier(OUTPUT)
+        stack = DemoStack(servers, self._console)
         with self.part("scenes"):
-            made = [self._make(scene) for scene in demo_scenes(self._size)]
+            made = [self._make(scene, SCENES) for scene in demo_scenes(self._size)]
         with self.part("upload"):
-            self._upload(servers.s3_endpoint, [one.image for one in made])
-        self._rule("the pipeline over the bucket")
-        with self.part("pipeline"):
-            summary = self._pipeline()
-        findings = collect(servers.opensearch_url, servers.s3_endpoint, bucket=BUCKET, made=made)
+            self._upload(stack, made)
+        self._rule("cdk deploy, next to the bucket")
+        self._deploy(servers, synthesis)
+        self._rule("the night: an inventory, a plan, an array job")
+        night = self._night(stack, made)
+        self._rule("the day: one image overwritten, one deleted, one added")
+        findings = self._day(stack, made)
         self._rule("what was found")
         print_findings(findings, self._console)
         with self.part("searches"):
-            west, south, east, north = findings.somewhere(PLACE_DEG)
-            self._search("cars that the detector is sure of", ["Car", "--min-confidence", "97"])
-            self._search("whatever is in a place", ["--within", f"{west:.4f},{south:.4f},{east:.4f},{north:.4f}"])
-            self._search("large boats", ["Boat", "--min-length-m", "90"])
+            self._search_all(stack, findings)
         with self.part("pictures"):
             write_files(findings, OUTPUT)
-        self._sum_up(findings, summary)
-        return 0 if findings.is_right else EXIT_WRONG
+        self._sum_up(night, findings)
+        return 0 if night.findings.is_right and findings.is_right else EXIT_WRONG
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -88,56 +97,88 @@ class Demo:
         self._console.print()
         self._console.print(Rule(title, align="left"))
 
-    def _make(self, scene: Any) -> MadeScene:
+    def _make(self, scene: Scene, folder: Path) -> MadeScene:
         self.say(f"making {scene.file_name}: {scene.width:,} x {scene.height:,} px, {scene.count:,} objects")
-        return make(scene, OUTPUT / "scenes")
+        return make(scene, folder)
 
-    def _upload(self, endpoint: str, scenes: Sequence[Path]) -> None:
-        s3 = boto3.client(
-            "s3", endpoint_url=endpoint, region_name=REGION, aws_access_key_id=KEY, aws_secret_access_key=KEY
-        )
-        s3.create_bucket(Bucket=BUCKET)
-        for scene in scenes:
-            s3.upload_file(str(scene), BUCKET, f"scenes/{scene.name}")
+    def _upload(self, stack: DemoStack, made: Sequence[MadeScene]) -> None:
+        stack.make_bucket()
+        for one in made:
+            stack.upload(one.image, key_of(one))
         for pattern in IMAGES if self._size is DemoSize.WHOLE else ():
             for image in sorted(EXAMPLES.glob(pattern)):
-                s3.upload_file(str(image), BUCKET, f"real/{image.name}")
-        s3.close()
+                stack.upload(image, f"real/{image.name}")
 
-    def _pipeline(self) -> dict[str, Any]:
-        arguments = ["run", f"s3://{BUCKET}", "--to", "index", "--local", "--json"]
-        self._console.print(f"$ imagery-backfill {shlex.join(arguments[:-1])}", markup=False)
-        quiet = ["--quiet"] if self._console.quiet else []
-        done = subprocess.run([*_command(), *arguments, *quiet], stdout=subprocess.PIPE, check=False)
-        if done.returncode != 0:
-            raise SetUpError(f"the pipeline ended with exit code {done.returncode}")
-        summary: dict[str, Any] = orjson.loads(done.stdout)
-        return summary
+    def _deploy(self, servers: StandIns, synthesis: "subprocess.Popen[bytes]") -> None:
+        with self.part("synth, waited for"):
+            CDK.finish(synthesis)
+        self._console.print("$ cdk bootstrap")
+        with self.part("bootstrap"):
+            CDK.bootstrap(servers.aws_endpoint)
+        self._console.print(f"$ cdk deploy -c bucket={BUCKET}")
+        with self.part("deploy"):
+            outputs = CDK.deploy(servers.aws_endpoint)
+        for name in ("DashboardsUrl", "WatchCommand", "SearchCommand"):
+            self.say(f"{name}: {outputs[name]}")
 
-    def _search(self, title: str, arguments: Sequence[str]) -> None:
+    def _night(self, stack: DemoStack, made: Sequence[MadeScene]) -> _Night:
+        with self.part("backfill"):
+            files = stack.deliver_inventory()
+            self.say(f"S3 delivers an inventory: manifest.json, {files} CSV.gz, manifest.checksum")
+            status = stack.run_finished()
+        findings = self._collect(stack, made)
+        self._tell(findings, "after the night")
+        return _Night(status, findings)
+
+    def _day(self, stack: DemoStack, made: Sequence[MadeScene]) -> Findings:
+        changes = demo_changes(self._size)
+        overwritten, added = self._make(changes.overwritten, LATER), self._make(changes.added, LATER)
+        gone = next(one for one in made if one.scene == changes.deleted)
+        with self.part("live"):
+            stack.upload(overwritten.image, key_of(overwritten))
+            stack.delete(key_of(gone))
+            stack.upload(added.image, key_of(added))
+            stack.settled()
+        names = {overwritten.scene.name, gone.scene.name}
+        now = [one for one in made if one.scene.name not in names] + [overwritten, added]
+        findings = self._collect(stack, now)
+        self._tell(findings, "after the day")
+        return findings
+
+    def _collect(self, stack: DemoStack, made: Sequence[MadeScene]) -> Findings:
+        stack.refresh()
+        return collect(stack.servers.opensearch_url, stack.servers.aws_endpoint, bucket=BUCKET, made=made)
+
+    def _tell(self, findings: Findings, when: str) -> None:
+        self.say(f"{when}: {findings.planted:,} planted objects, {findings.missed} missed, {findings.extra} extra")
+
+    def _search_all(self, stack: DemoStack, findings: Findings) -> None:
+        west, south, east, north = findings.somewhere(PLACE_DEG)
+        place = f"{west:.4f},{south:.4f},{east:.4f},{north:.4f}"
+        self._search(stack, "cars that the detector is sure of", "Car", "--min-confidence", "97")
+        self._search(stack, "whatever is in a place", "--within", place)
+        self._search(stack, "large boats", "Boat", "--min-length-m", "90")
+
+    def _search(self, stack: DemoStack, title: str, *arguments: str) -> None:
         self._rule(f"search: {title}")
-        self._console.print(f"$ imagery-backfill search {shlex.join(arguments)} --local", markup=False)
-        command = [*_command(), "search", *arguments, "--local", "--limit", str(SEARCH_ROWS)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        self._console.print(done.stdout.rstrip(), markup=False, soft_wrap=True)
+        found = stack.say_and_run("search", *arguments, "--limit", SEARCH_ROWS)
+        self._console.print(found.rstrip(), markup=False, soft_wrap=True)
 
-    def _sum_up(self, findings: Findings, summary: dict[str, Any]) -> None:
-        indexing = summary["seconds"].get("index", 0)
+    def _sum_up(self, night: _Night, findings: Findings) -> None:
+        run = night.status["run"]
+        backfill = self.seconds["backfill"]
         whole = {
-            **summary,
+            "run": run,
             **findings.figures(),
+            "images_per_second": round(run["images"]["done"] / backfill, 2),
             "seconds_per_part": self.seconds,
-            "documents_per_second": round(summary["labels"] / indexing) if indexing else None,
-            "demo_peak_memory_mb": peak_mb(),
         }
         (OUTPUT / SUMMARY).write_bytes(orjson.dumps(whole, option=orjson.OPT_INDENT_2))
         self._rule("in figures")
-        calls = summary["calls"]["answered"]
         self._console.print(
-            f"{summary['images']['total']} images, {summary['chips']['total']:,} chips "
-            f"({summary['chips']['blank']:,} blank), {calls:,} calls, {summary['labels']:,} labels; "
-            f"of {findings.planted:,} planted objects {findings.missed} missed, {findings.extra} extra; "
-            f"peak memory of the pipeline {summary['peak_memory_mb']} MB"
+            f"{run['images']['done']} images in {run['shards']['total']} shards, {run['calls']:,} calls, "
+            f"{run['labels']:,} labels in the night, in {backfill} s; "
+            f"in the end of {findings.planted:,} planted objects {findings.missed} missed, {findings.extra} extra"
         )
         self._console.print(", ".join(f"{name} {seconds} s" for name, seconds in self.seconds.items()), style="dim")
         self._console.print(f"pictures, detections.geojson and summary.json are in {OUTPUT}/", markup=False)
@@ -145,16 +186,14 @@ class Demo:
 
 def remove_earlier(output: Path) -> None:
     """Remove what an earlier demo left, so that what is there afterwards is of this one; what else is there stays."""
-    scenes = [scene for size in DemoSize for scene in demo_scenes(size)]
+    scenes = [scene for size in DemoSize for scene in (*demo_scenes(size), demo_changes(size).added)]
+    later = [scene for size in DemoSize for scene in (demo_changes(size).overwritten, demo_changes(size).added)]
     pictures = [Path(scene.file_name).with_suffix(".png") for scene in scenes]
     pictures += [Path(image.name).with_suffix(".png") for pattern in IMAGES for image in EXAMPLES.glob(pattern)]
     made = [Path("scenes", name) for scene in scenes for name in (scene.file_name, scene.truth_name)]
+    made += [Path("scenes", "later", name) for scene in later for name in (scene.file_name, scene.truth_name)]
     for name in (*pictures, *made, Path(DETECTIONS), Path(SUMMARY)):
         (output / name).unlink(missing_ok=True)
-
-
-def _command() -> tuple[str, ...]:
-    return sys.executable, "-m", "batch_job.cli"
 
 
 def main() -> int:
@@ -186,9 +225,10 @@ def _console(*, quiet: bool = False) -> Console:
 def _demo(given: argparse.Namespace, console: Console) -> int:
     demo = Demo(_console(quiet=given.quiet), size=DemoSize.SHORT if given.short else DemoSize.WHOLE)
     began = time.monotonic()
+    synthesis = CDK.begin_synthesis()  # needs no server, and they take their time
     with StandIns(STATE_FOLDER, say=demo.say) as servers:
         demo.seconds["servers"] = round(time.monotonic() - began, 1)
-        code = demo.run(servers)
+        code = demo.run(servers, synthesis)
         if given.keep:
             servers.keep()
             _say_how_to_go_on(servers, console)
@@ -198,11 +238,13 @@ def _demo(given: argparse.Namespace, console: Console) -> int:
 
 
 def _say_how_to_go_on(servers: StandIns, console: Console) -> None:
-    console.print("\nthe servers stay up:", f"  OpenSearch {servers.opensearch_url}", sep="\n")
-    console.print(f"  S3         {servers.s3_endpoint}\n  Rekognition {servers.rekognition_url}")
-    console.print("  .venv/bin/imagery-backfill search Vehicle --local")
-    console.print("  .venv/bin/imagery-backfill show s3://local-imagery/scenes/dateline.tif --local --out dateline.png")
-    console.print(f"  curl '{servers.opensearch_url}/imagery-labels/_search?q=label:Boat&size=1&pretty'")
+    variables = aws_environment(servers.aws_endpoint) | {"INDEX": servers.opensearch_url}
+    VARIABLES.write_text("".join(f"export {name}={value}\n" for name, value in variables.items()), encoding="utf-8")
+    command = f".venv/bin/imagery-backfill --stack {STACK}"
+    console.print("\nthe servers and the stack stay up:", f"  . {VARIABLES}", sep="\n", markup=False)
+    for rest in ("status --index $INDEX", "search Vehicle --index $INDEX", "start --prefix scenes/"):
+        console.print(f"  {command} {rest}", markup=False)
+    console.print('  curl "$INDEX/imagery-labels/_search?q=label:Boat&size=1&pretty"', markup=False)
     console.print("`make demo-stop` stops them\n", markup=False)
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from batch_job.cli.show import picture_of
 from batch_job.search.geojson import image_feature, label_feature
 from batch_job.values.documents import LabelDocument
-from batch_job.values.ledger import LedgerEntry
+from batch_job.values.ledger import LedgerEntry, State
 from batch_job.values.query import LabelQuery
 from batch_job.values.spaces import Kind, PixelBox
 from batch_job.wiring.endpoints import Credentials, Endpoints
@@ -135,7 +135,8 @@ def print_findings(findings: Findings, console: Console) -> None:
 def _image_row(entry: LedgerEntry, labels: Sequence[LabelDocument]) -> tuple[str, ...]:
     described = entry.described
     if described is None or described.width is None:
-        return entry.image.key, "", "", "", "", f"{entry.state}: {entry.error_code or ''}"
+        why = f": {entry.error_code}" if entry.error_code else ""
+        return entry.image.key, "", "", "", "", f"{entry.state}{why}"
     counts = Counter(label.label if label.kind == Kind.OBJECT else f"{label.label} (region)" for label in labels)
     names = ", ".join(f"{name} {n:,}" for name, n in counts.most_common(NAMES_SHOWN))
     more = f", {len(counts) - NAMES_SHOWN} more" if len(counts) > NAMES_SHOWN else ""
@@ -148,6 +149,8 @@ def write_files(findings: Findings, folder: Path) -> None:
     """Write a picture per image, and all detections as GeoJSON."""
     features = []
     for entry in findings.images:
+        if entry.state is State.REMOVED:
+            continue
         labels = findings.labels.get(entry.image.key, [])
         name = Path(entry.image.key).stem
         (folder / f"{name}.png").write_bytes(picture_of(entry.image, labels, findings.endpoints))

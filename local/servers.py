@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -16,7 +16,8 @@ from typing import Self
 
 from batch_job.errors import SetUpError
 from local import processes, records
-from local.emulator import EMULATOR
+from local.emulation.addresses import ENDPOINT_VARIABLE
+from local.emulator import EMULATOR, emulator
 from local.opensearch import OPENSEARCH
 from local.processes import Running
 from local.recipes import Command, Recipe, Say, clean_environment
@@ -56,12 +57,18 @@ REKOGNITION = Recipe(
     causes={"No module named": "a package is missing: pip install 'imagery-backfill[local]'"},
 )
 
-ALL = (OPENSEARCH, EMULATOR, REKOGNITION)
-"""The slowest first."""
+ALL = (OPENSEARCH, REKOGNITION, EMULATOR)
+
+Addresses = Mapping[str, str]
+"""URLs of servers that are ready, by their recipes' names."""
 
 
 def say_nothing(_line: str) -> None:
     """Take a line of progress, and keep it to oneself."""
+
+
+def _nothing_more(_ready: Addresses) -> Sequence[Recipe]:
+    return ()
 
 
 @dataclass(slots=True)
@@ -83,8 +90,17 @@ class Servers:
     ``stop_left_over`` stops the servers.
     """
 
-    def __init__(self, recipes: Sequence[Recipe], state_folder: Path = STATE_FOLDER, *, say: Say = say_nothing) -> None:
+    def __init__(
+        self,
+        recipes: Sequence[Recipe],
+        state_folder: Path = STATE_FOLDER,
+        *,
+        then: Callable[[Addresses], Sequence[Recipe]] = _nothing_more,
+        say: Say = say_nothing,
+    ) -> None:
+        """Name what is started side by side, and ``then``, told the addresses of these, what is started after them."""
         self._recipes = recipes
+        self._then = then
         self._folder = state_folder.resolve()
         self._say = say
         self._started: dict[str, _Started] = {}
@@ -101,9 +117,8 @@ class Servers:
             opened.enter_context(records.own(self._folder))
             opened.enter_context(_ended_by_signals())
             opened.callback(self._stop)
-            for recipe in self._recipes:
-                self._start(recipe, starts=1)
-            self._wait_until_ready()
+            self._start_all(self._recipes)
+            self._start_all(self._then({name: one.running.url for name, one in self._started.items()}))
             self._open = opened.pop_all()
         return self
 
@@ -121,6 +136,11 @@ class Servers:
         """Leave the servers up after the context; ``stop_left_over`` stops them."""
         self._kept = True
 
+    def _start_all(self, recipes: Sequence[Recipe]) -> None:
+        for recipe in recipes:
+            self._start(recipe, starts=1)
+        self._wait_until_ready({recipe.name for recipe in recipes})
+
     def _start(self, recipe: Recipe, *, starts: int) -> None:
         self._say(f"starting {recipe.title}")
         folder = self._folder / recipe.name
@@ -135,8 +155,7 @@ class Servers:
             self._started[recipe.name] = _Started(recipe, command, process, running, time.monotonic(), starts)
             records.write(self._folder, running)
 
-    def _wait_until_ready(self) -> None:
-        waiting = set(self._started)
+    def _wait_until_ready(self, waiting: set[str]) -> None:
         while waiting:
             for name in sorted(waiting):
                 if self._is_ready(self._started[name]):
@@ -186,10 +205,10 @@ class Servers:
 
 
 class StandIns(Servers):
-    """All stand-ins: a real OpenSearch server, an S3 endpoint and Rekognition."""
+    """All stand-ins: a real OpenSearch server, Rekognition, and an emulator of AWS that knows where these two are."""
 
     def __init__(self, state_folder: Path = STATE_FOLDER, *, say: Say = say_nothing) -> None:
-        super().__init__(ALL, state_folder, say=say)
+        super().__init__((OPENSEARCH, REKOGNITION), state_folder, then=_emulator_beside, say=say)
 
     @property
     def opensearch_url(self) -> str:
@@ -197,14 +216,26 @@ class StandIns(Servers):
         return self.url(OPENSEARCH)
 
     @property
-    def s3_endpoint(self) -> str:
-        """Where S3 answers; ``local.emulator.aws_environment`` gives clients the rest."""
+    def aws_endpoint(self) -> str:
+        """Where S3 and the other services answer; ``local.emulator.aws_environment`` gives clients the rest."""
         return self.url(EMULATOR)
 
     @property
     def rekognition_url(self) -> str:
         """Where the Rekognition stand-in answers."""
         return self.url(REKOGNITION)
+
+
+def _emulator_beside(ready: Addresses) -> Sequence[Recipe]:
+    """Have workers of the emulator find the other stand-ins: domains are the one server, Rekognition is the other."""
+    return (
+        emulator(
+            {
+                ENDPOINT_VARIABLE: ready[OPENSEARCH.name].partition("//")[2],
+                "AWS_ENDPOINT_URL_REKOGNITION": ready[REKOGNITION.name],
+            }
+        ),
+    )
 
 
 @contextlib.contextmanager

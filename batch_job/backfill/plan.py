@@ -9,6 +9,7 @@ from typing import Any, Self
 import orjson
 
 from batch_job.backfill.known import Known, Standing
+from batch_job.settings.doors import SHARD_CHIPS
 from batch_job.values.image import IMAGE_SUFFIXES, ImageRef, is_image_key
 from batch_job.values.inventory import InventoryRow, UnreadableRow
 from batch_job.values.work import ShardRange, WorkItem
@@ -50,8 +51,8 @@ class Sizing:
 
     chip_stride_px: int
     """From one chip to the next."""
-    max_chips: int = 2000
-    """Of a shard: some minutes of a worker, so that one lost is little lost; the start of one takes about one."""
+    max_chips: int = SHARD_CHIPS
+    """Of a shard."""
     max_items: int = 500
     """Of a shard, for images of one chip each."""
     max_part_chips: int | None = None

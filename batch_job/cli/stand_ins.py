@@ -62,14 +62,17 @@ def local_services(needed: Needed, *, console: Console, keep: bool = False) -> I
     servers = _import_servers()
     running = {one.name: one.url for one in servers.left_over(servers.STATE_FOLDER)}
     wanted = (servers.REKOGNITION,) if needed is Needed.DETECTOR else servers.ALL
-    if {recipe.name for recipe in wanted} <= running.keys():
+    names = [recipe.name for recipe in wanted]
+    if set(names) <= running.keys():
         yield LocalServices(running)
         return
     if needed is Needed.EVERYTHING_RUNNING:
         raise SetUpError("no stand-ins run here: `make demo KEEP=1`, or `run --local --keep`, leaves them up")
     say: Callable[[str], None] = lambda line: console.print(line, style="dim")  # noqa: E731
-    folder: Path = servers.STATE_FOLDER if needed is Needed.EVERYTHING else servers.STATE_FOLDER / "detector"
-    with servers.Servers(wanted, folder, say=say) as started:
+    folder: Path = servers.STATE_FOLDER
+    everything = servers.StandIns(folder, say=say)
+    detector = servers.Servers(wanted, folder / "detector", say=say)
+    with everything if needed is Needed.EVERYTHING else detector as started:
         if keep:
             started.keep()
         yield LocalServices({recipe.name: started.url(recipe) for recipe in wanted})

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from batch_job.errors import SettingsError
-from batch_job.settings.doors import KeyFilters
+from batch_job.settings.doors import SHARD_CHIPS, KeyFilters
 from batch_job.settings.pipeline import PipelineSettings, split
 
 VPC_REASON = (
@@ -79,6 +79,7 @@ class DeploySettings(KeyFilters, BaseSettings):
         default=1.0, ge=0.001, le=100_000, description="The same for live events; reserved for them."
     )
     capacity: Capacity = Field(default=Capacity.SPOT, description="What the backfill runs on: `spot` or `on_demand`.")
+    shard_chips: int = Field(default=SHARD_CHIPS, ge=1, description="Chips expected of a Batch child, at most.")
     max_live_bytes: int = Field(
         default=50_000_000, ge=0, description="Larger new images go to the live Batch queue, bytes."
     )

@@ -8,6 +8,8 @@ from pydantic_settings import NoDecode
 from batch_job.settings.pipeline import PipelineSettings, split
 
 S3_URI = r"^s3://[^/]+(/.*)?$"
+SHARD_CHIPS = 2000
+"""Some minutes of a worker, so that one lost is little lost; the start of one takes about one."""
 HTTP_URL = r"^https?://\S+$"
 
 
@@ -52,6 +54,7 @@ class PlannerSettings(KeyFilters, IndexSettings):
     runs_uri: str = Field(pattern=S3_URI, description="`s3://BUCKET/PREFIX` where runs are kept.")
     plan_queue_url: str = Field(pattern=HTTP_URL, description="The queue of the planner's own messages.")
     job_queue: str = Field(min_length=1, description="Name or ARN of the Batch queue of the backfill.")
+    shard_chips: int = Field(default=SHARD_CHIPS, ge=1, description="Chips expected of a Batch child, at most.")
     job_definition: str = Field(min_length=1, description="Name or ARN of the Batch job definition of the backfill.")
 
 

@@ -55,5 +55,5 @@ def _open_ledger(settings: PlannerSettings, *, region: str | None) -> Ledger:
 
 def rules_of(settings: PlannerSettings) -> Rules:
     """Take what plans depend on from the settings."""
-    sizing = Sizing(chip_stride_px=settings.chip_px - settings.overlap_px)
+    sizing = Sizing(chip_stride_px=settings.chip_px - settings.overlap_px, max_chips=settings.shard_chips)
     return Rules(filters=filters_of(settings), sizing=sizing, index_fingerprint=settings.index_fingerprint)

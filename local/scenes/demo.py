@@ -1,5 +1,6 @@
 """The scenes of the demo."""
 
+from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
 from local.scenes.spec import Bands, Compression, Layout, Scene, Spacing
@@ -14,6 +15,21 @@ class DemoSize(StrEnum):
     SHORT = auto()
     """Two small scenes, for every run of the tests."""
     WHOLE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happens to the bucket after the night."""
+
+    overwritten: Scene
+    """Comes in place of the demo's scene of the same name."""
+    deleted: Scene
+    added: Scene
+
+
+def demo_changes(size: DemoSize = DemoSize.WHOLE) -> Changes:
+    """Describe what happens to the bucket after the night."""
+    return _CHANGES[size]
 
 
 def demo_scenes(size: DemoSize = DemoSize.WHOLE) -> tuple[Scene, ...]:
@@ -110,3 +126,19 @@ _SHORT = (
     ),
     Scene(name="small-snapshot", width=2_000, height=1_500, count=100, layout=Layout.JPEG, seed=9),
 )
+
+_LATE = Scene(
+    name="late-arrival",
+    width=1_800,
+    height=1_400,
+    count=80,
+    max_object_px=OVERLAP_PX,
+    layout=Layout.COG,
+    crs="EPSG:32633",
+    transform=(0.5, 0.0, 398_000.0, 0.0, -0.5, 5_822_000.0),
+    seed=10,
+)
+_CHANGES = {
+    DemoSize.SHORT: Changes(overwritten=replace(_SHORT[0], count=60, seed=11), deleted=_SHORT[1], added=_LATE),
+    DemoSize.WHOLE: Changes(overwritten=replace(_PALETTE, count=90, seed=12), deleted=_GREY, added=_LATE),
+}
