@@ -4,12 +4,13 @@ from hypothesis import strategies as st
 
 from batch_job.adapters.memory_runs import MemoryRunStore
 from batch_job.backfill.known import Known
+from batch_job.backfill.listed_keys import KeyCollector
 from batch_job.backfill.plan import PlanCounts
 from batch_job.backfill.records import CLAIM_MS, Claim, FilePlan, FileRecord
 from batch_job.backfill.shards import RunFolder, activate, active_run
 from batch_job.errors import ConflictError, InputError, SetUpError, UnavailableError
 from batch_job.values.image import ImageRef
-from batch_job.values.inventory import Manifest
+from batch_job.values.inventory import InventoryRow, Manifest
 from batch_job.values.work import Shard, ShardDone, WorkItem
 from tests.unit.backfill.entries import entry
 from tests.unit.backfill.inventories import data_file, manifest_of
@@ -192,3 +193,25 @@ def test_a_write_of_unknown_fate_passes_on():
 def test_a_manifest_of_no_time_is_refused():
     with pytest.raises(ValueError, match="not a time"):
         Manifest(source_bucket="b", destination_bucket="r", created_ms=-1, columns=(), files=(), md5="")
+
+
+def test_a_claim_is_renewed_when_a_third_of_it_has_passed_and_not_before(folder: RunFolder):
+    claim = claimed(folder, now_ms=9)
+    assert not claim.is_old(now_ms=9 + CLAIM_MS // 3)
+    assert claim.is_old(now_ms=10 + CLAIM_MS // 3)
+    assert folder.renew(claim, now_ms=50).until_ms == 50 + CLAIM_MS
+    with pytest.raises(ConflictError):
+        folder.renew(claim, now_ms=60)  # the record is no longer the one that was claimed
+
+
+def test_keys_of_a_file_come_back_and_damaged_ones_stop(folder: RunFolder):
+    collector = KeyCollector()
+    list(collector.passing([InventoryRow(key="a.tif", etag="e")]))
+    folder.write_keys("f", collector.collected())
+    assert folder.keys("f").to_bytes() == collector.collected().to_bytes()
+    assert list(folder.listed_files()) == ["f"]
+    folder.store.put("runs/run/keys/f", b"something else")
+    with pytest.raises(SetUpError, match="keys of f: not a hash file"):
+        folder.keys("f")
+    with pytest.raises(SetUpError, match="no keys of g"):
+        folder.keys("g")
