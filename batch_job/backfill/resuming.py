@@ -40,6 +40,11 @@ class ResumedRun:
     sweep: bool
     """Whether its sweep was submitted."""
 
+    @property
+    def lacked_nothing(self) -> bool:
+        """Tell whether all that was planned is done."""
+        return not (self.shards or self.busy or self.sweep)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumer:

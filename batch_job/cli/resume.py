@@ -25,11 +25,11 @@ def resume(**given: Any) -> int:
     with named_operator(given) as operator:
         change = end_pause(operator.runs)
         click.echo("nothing was paused" if change.before is None else f"let on: {change.before.value}")
-        runs = list(resumer(operator).resume())
+        runs = [run for run in resumer(operator).resume() if not run.lacked_nothing]
         for run in runs:
             click.echo(_line(run))
         if not runs:
-            click.echo("no run is unfinished")
+            click.echo("nothing that was planned is left")
         _let_messages_come(operator, after=change.before)
     return 0
 

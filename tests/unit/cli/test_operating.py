@@ -140,7 +140,14 @@ def test_pause_all_holds_live_events_and_a_plain_pause_does_not_let_them_on(oper
 
 def test_resume_without_a_pause_is_no_error(operator: Operator) -> None:
     done = call("resume")
-    assert (done.exit_code, done.output) == (0, "nothing was paused\nno run is unfinished\n")
+    assert (done.exit_code, done.output) == (0, "nothing was paused\nnothing that was planned is left\n")
+
+
+def test_a_run_that_lacks_nothing_is_not_told_of(operator: Operator) -> None:
+    manifest = unfinished(operator)  # no CSV of it is planned: that is the planner's to do
+    done = call("resume")
+    assert "nothing that was planned is left" in done.output
+    assert manifest.run_id not in done.output
 
 
 def test_resume_ends_the_pause_and_opens_what_it_shut(operator: Operator) -> None:
