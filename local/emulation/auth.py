@@ -17,6 +17,8 @@ AUDIT_VARIABLE = "EMULATOR_AUDIT"
 
 DEPLOYING = ":assumed-role/cdk-"
 """Roles that the CDK's command line takes on; whether they may publish assets is not ours to test."""
+BATCHES = {f"sqs:{call}Batch": f"sqs:{call}" for call in ("ChangeMessageVisibility", "DeleteMessage", "SendMessage")}
+"""Calls that SQS allows to whoever may do the same to one message; ministack asks for actions that AWS has not."""
 SEPARATOR = "\n"
 """Between resources of one call that are all checked; no ARN has it."""
 
@@ -90,6 +92,7 @@ def _recorder(file: Path) -> Callable[[str, str, str], None]:
 
 def _checking_each(enforce: Callable[..., Any], record: Callable[[str, str, str], None]) -> Callable[..., Any]:
     def enforce_each(key: str, action: str, service: str, region: str, **named: Any) -> Any:
+        action = BATCHES.get(action, action)
         for arn in named.pop("resource_arn", "*").split(SEPARATOR):
             denied = enforce(key, action, service, region, resource_arn=arn, **named)
             if isinstance(denied, iam_evaluator.EvalResult):

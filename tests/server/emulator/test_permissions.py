@@ -115,6 +115,18 @@ def test_a_submission_with_both_grants_is_taken(account):
     assert submit(account.acting_as(account.role("both", ("batch:SubmitJob", resources)), "batch"))
 
 
+def test_messages_in_batches_need_what_one_message_needs(account):
+    url = account.client("sqs").create_queue(QueueName="messages")["QueueUrl"]
+    arn = account.role("sending", ("sqs:SendMessage", f"arn:aws:sqs:{REGION}:000000000000:messages"))
+    sent = account.acting_as(arn, "sqs").send_message_batch(QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "m"}])
+    assert len(sent["Successful"]) == 1
+    with pytest.raises(ClientError, match="AccessDenied"):
+        account.acting_as(account.role("mute"), "sqs").send_message_batch(
+            QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "m"}]
+        )
+    assert account.denials()[-1]["action"] == "sqs:SendMessage"
+
+
 def test_roles_that_deploy_are_not_held_up(account):
     deploying = account.acting_as(account.role("cdk-publishing"), "s3")
     deploying.put_object(Bucket="granted", Key="asset", Body=b"")
