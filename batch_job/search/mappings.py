@@ -129,6 +129,10 @@ class IndexNames:
         return f"{alias}-v{MAPPING_VERSION}"
 
 
+SLOW = "5s"
+"""What takes longer is in the slow logs, which are empty unless an index says what slow is."""
+
+
 def index_body(fields: Mapping[str, Mapping[str, Any]], *, alias: str, shards: int = 1) -> dict[str, Any]:
     """Give the body of the request that creates an index, its alias included."""
     return {
@@ -137,6 +141,9 @@ def index_body(fields: Mapping[str, Mapping[str, Any]], *, alias: str, shards: i
                 "number_of_shards": shards,
                 "auto_expand_replicas": "0-1",  # a copy where there is a second node, and green where there is not
                 "refresh_interval": "5s",  # the ledger is read by id, in real time; only searches see the delay
+                "search.slowlog.threshold.query.warn": SLOW,
+                "search.slowlog.threshold.fetch.warn": SLOW,
+                "indexing.slowlog.threshold.index.warn": SLOW,
             }
         },
         "mappings": mapping(fields),

@@ -77,6 +77,7 @@ class Domain(Construct):
                 user_pool_id=people.user_pool_id, identity_pool_id=people.identity_pool_id, role=people.service_role
             ),
             enable_auto_software_update=True,
+            enable_version_upgrade=True,  # in place, when VERSION is raised
             logging=self._logging(),
             suppress_logs_resource_policy=True,  # the CDK's own is a Lambda with an SDK of its own
             removal_policy=removal,

@@ -30,7 +30,6 @@ class AlarmTopic(Construct):
         self.topic = aws_sns.Topic(self, "Topic", master_key=key, enforce_ssl=True)
         ours = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
         alarms = aws_iam.ServicePrincipal(ALARMS, conditions=ours)
-        key.grant(alarms, "kms:Decrypt", "kms:GenerateDataKey*")
-        self.topic.grant_publish(alarms)
+        self.topic.grant_publish(alarms)  # and with it the use of the key
         if mail:
             self.topic.add_subscription(aws_sns_subscriptions.EmailSubscription(mail))

@@ -60,6 +60,10 @@ def test_the_engine_is_one_whose_maps_work():
     assert domain()["Properties"]["EngineVersion"] == "OpenSearch_3.7"
 
 
+def test_a_newer_engine_is_an_upgrade_in_place():
+    assert domain()["UpdatePolicy"]["EnableVersionUpgrade"] is True
+
+
 def test_only_signed_requests_of_this_account_come_in():
     [one] = domain()["Properties"]["AccessPolicies"]["Statement"]
     assert one["Effect"] == "Allow"

@@ -64,3 +64,10 @@ def test_the_aliases_carry_no_version_and_the_indices_do():
     names = IndexNames()
     assert (names.images, names.behind(names.images)) == ("imagery-images", "imagery-images-v1")
     assert (names.labels, names.behind(names.labels)) == ("imagery-labels", "imagery-labels-v1")
+
+
+def test_an_index_says_what_is_slow_and_so_what_is_logged():
+    settings = index_body(LABEL_FIELDS, alias="labels")["settings"]["index"]
+    thresholds = {name: limit for name, limit in settings.items() if ".slowlog.threshold." in name}
+    assert {name.split(".")[0] for name in thresholds} == {"search", "indexing"}
+    assert set(thresholds.values()) == {"5s"}
