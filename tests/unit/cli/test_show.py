@@ -90,7 +90,7 @@ def test_other_than_8_bit_images_are_shown_stretched(folder):
     [
         (("{folder}/a.tif",), 2, "Missing option '--out'"),
         (("--out", "x.png"), 2, "Missing argument 'IMAGE'"),
-        (("{folder}/a.tif", "--out", "{folder}/x.png"), 2, "--from FILE.geojson, --index URL or --local"),
+        (("{folder}/a.tif", "--out", "{folder}/x.png"), 2, "--from FILE.geojson, --stack NAME, --index URL or --local"),
         (("{folder}/no.tif", "--from", "{folder}/a.geojson", "--out", "{folder}/x.png"), 2, "no.tif: no such file"),
         (("{folder}/a.tif", "--from", "{folder}/no.geojson", "--out", "{folder}/x.png"), 2, "does not exist"),
         (("{folder}/a.tif", "--from", "{folder}/a.tif", "--out", "{folder}/x.png"), 2, "is not a file that `run --to`"),
