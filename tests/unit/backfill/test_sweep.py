@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from batch_job.adapters.memory_runs import MemoryRunStore
+from batch_job.backfill.child import LEFT_IN_A_ROW
 from batch_job.backfill.listed_keys import CHUNK_ENTRIES, KeyCollector
 from batch_job.backfill.orders import PAUSE_KEY, Orders
 from batch_job.backfill.shards import SWEEP_DONE, RunFolder, activate
@@ -205,6 +206,7 @@ def test_a_sweep_that_is_told_to_end_says_retry(night: Night):
     assert night.sweep(told) is SweepEnd.ENDED
     assert SweepEnd.ENDED.exit_code == 75
     assert len(night.visited) == 1
+    assert night.tally.images == {}
 
 
 def test_the_pass_hears_its_orders_too():
@@ -272,6 +274,21 @@ def test_the_end_says_what_helps(night: Night, error: Exception, end: SweepEnd, 
     assert len(night.visited) == visits
     assert sum(line["event"] == "image.defect" for line in logs) == (3 if end is SweepEnd.DEFECT else 0)
     assert {SweepEnd.LEFT: 75, SweepEnd.REFUSED: 78, SweepEnd.DEFECT: 70}[end] == end.exit_code
+
+
+@pytest.mark.parametrize(("works", "visits"), [((), LEFT_IN_A_ROW), (("2.tif", "5.tif"), 8)])
+def test_a_service_that_is_down_ends_the_sweep_and_one_that_stumbles_does_not(works: tuple[str, ...], visits: int):
+    night = Night({f"{number}.tif": b"x" for number in range(8)})
+    night.change({})
+    night.take_inventory()
+
+    def mostly_away(image: ImageRef) -> Any:
+        if image.key in works:
+            return night.world.reconciler().reconcile(image)
+        raise UnavailableError("away")
+
+    assert night.sweep(mostly_away) is SweepEnd.LEFT
+    assert len(night.visited) == visits
 
 
 def test_labels_that_cannot_be_forgotten_are_told_and_leave_the_sweep_to_a_retry():
