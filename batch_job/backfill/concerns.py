@@ -54,6 +54,8 @@ def concerns(status: Status) -> list[Concern]:
     """Find what wants a person."""
     found = [Concern(What.UNKNOWN, f"{name} is not known: {why}", "") for name, why in status.unknown.items()]
     found += [*_pause(status), *_messages(status), *_jobs(status)]
+    if not status.run_is_active:
+        return found
     if status.run is not None and not _is_finished(status) and status.paused is None:
         found += _run(status, status.run)
     return [*found, *_inventories(status)]

@@ -92,6 +92,8 @@ class Status:
     paused: Paused | None = None
     run: RunStatus | None = None
     """The bucket's active run; None: there is none yet."""
+    run_is_active: bool = True
+    """Or another was asked for, of which nobody may expect that it goes on."""
     others: tuple[RunStatus, ...] = ()
     """Runs beside it that no newer one supersedes: of parts of the bucket, or of what is done again; newest first."""
     not_active: tuple[str, ...] = ()

@@ -36,6 +36,7 @@ class _Runs:
     """What the runs' folder says."""
 
     run: RunStatus | None
+    is_active: bool
     others: tuple[RunStatus, ...]
     not_active: tuple[str, ...]
 
@@ -83,6 +84,7 @@ class StatusWatch:
             at_ms=now_ms,
             paused=pause,
             run=found.run,
+            run_is_active=found.is_active,
             others=found.others,
             not_active=found.not_active,
             messages={queue: answers[name] for queue in self.depths if (name := f"messages.{queue}") in answers},
@@ -93,9 +95,9 @@ class StatusWatch:
         )
 
     def _look_at_runs(self, run_id: str | None, pause: Paused | None) -> _Runs:
-        if run_id is not None:
-            return _Runs(self._run(run_id, pause), (), ())
         active = active_run(self.runs, bucket=self.bucket)
+        if run_id is not None:
+            return _Runs(self._run(run_id, pause), run_id == active, (), ())
         run = None if active is None else self._run(active, pause)
         others: list[RunStatus] = []
         not_active: list[str] = []
@@ -104,7 +106,7 @@ class StatusWatch:
                 not_active.append(other)
             elif (request.scope is Scope.PART or request.redo is not Redo.NOTHING) and len(others) < OTHERS:
                 others += self._worth_telling(self._run(other, pause))
-        return _Runs(run, tuple(others), tuple(not_active))
+        return _Runs(run, is_active=True, others=tuple(others), not_active=tuple(not_active))
 
     def _newest(self, *, besides: str | None) -> Iterator[tuple[str, Request]]:
         """Yield the last runs, the newest first; their names sort by time."""

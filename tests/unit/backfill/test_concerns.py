@@ -118,6 +118,12 @@ def test_in_a_pause_nobody_has_to_be_at_work():
     assert found(paused=Paused.BACKFILL, run=run(paused=True, files_planned=1), jobs=IDLE) == [What.PAUSED]
 
 
+def test_of_an_older_run_nobody_expects_that_it_goes_on():
+    old = run(inventory_ms=0, files_planned=1)
+    assert found(run=old, jobs=IDLE, run_is_active=False) == []
+    assert found(run=old, jobs=IDLE) == [What.NOT_PLANNED, What.NO_JOB, What.OVERDUE]
+
+
 def test_what_is_not_known_is_not_taken_for_trouble():
     bare = dataclasses.replace(status(), jobs={}, messages={}, open_doors={}, failures={})
     assert concerns(bare) == []

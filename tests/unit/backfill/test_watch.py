@@ -78,7 +78,10 @@ def test_the_newest_run_is_the_buckets_active_one(operator: Operator, watch: Sta
 def test_another_run_can_be_asked_for(operator: Operator, watch: StatusWatch):
     older, newer = planned(operator), planned(operator, day=1)
     activate(operator.runs, newer.run_id, bucket=BUCKET)
-    assert watch.look(run_id=older.run_id).run.progress.run_id == older.run_id
+    status = watch.look(run_id=older.run_id)
+    assert (status.run.progress.run_id, status.run_is_active) == (older.run_id, False)
+    assert watch.look().run_is_active
+    assert watch.look(run_id=newer.run_id).run_is_active
     with pytest.raises(InputError, match="there is no run nothing"):
         watch.look(run_id="nothing")
 
