@@ -113,7 +113,7 @@ def test_a_poison_message_reaches_the_dead_letters_soon_and_its_neighbours_the_i
     path.send(json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": path.world.bucket}))
     path.world.put("neighbour.tif", good())
     until(lambda: path.world.cars("neighbour.tif"))
-    until(lambda: path.dead_letters() == 1, within_s=15)
+    until(lambda: path.dead_letters() == 1)
 
 
 def test_a_paused_path_shuts_itself_pays_nothing_and_goes_on_when_it_is_opened(path):
