@@ -1,11 +1,15 @@
 """Environments of the workers: settings as the workers' own classes write them, with places that are known later."""
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 from batch_job.settings import PREFIX, DeploySettings, JobSettings, KeyFilters, LiveSettings, PlannerSettings
 from batch_job.settings.pipeline import PipelineSettings
 
 REVISION = f"{PREFIX}SETTINGS_REVISION"
+SEARCH_CODE = Path(__file__).parents[1] / "batch_job" / "search"
+"""What the search set-up makes: mappings, roles, dashboards."""
 
 
 class Environments:
@@ -49,3 +53,12 @@ class Environments:
         written = kind.model_construct(**known).to_env() | {REVISION: self._revision}
         # what may be empty is so by default, and who takes empty variables of containers is not for us to find out
         return {name: text for name, text in written.items() if text}
+
+
+def revision(settings: DeploySettings) -> str:
+    """Name all that the search set-up depends on, and all that makes other documents: a change runs it again."""
+    pipeline, digest = settings.pipeline(), hashlib.sha256()
+    for file in sorted(SEARCH_CODE.rglob("*.*")):
+        if file.suffix in (".py", ".ndjson"):
+            digest.update(file.read_bytes())
+    return "-".join((pipeline.detection_fingerprint, pipeline.index_fingerprint, digest.hexdigest()[:16]))

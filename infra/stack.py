@@ -1,40 +1,34 @@
 """The stack: unpacks the settings and puts the parts together."""
 
-import hashlib
 from functools import partial
-from pathlib import Path
 from typing import TypedDict
 
 from aws_cdk import RemovalPolicy, Stack, Tags, aws_iam, aws_logs
 from constructs import Construct
 
 from batch_job.settings import Capacity, DeploySettings, Output, Removal
-from infra.environments import Environments
+from infra.environments import Environments, revision
 from infra.parts.alarms import Alarms
 from infra.parts.budget import Budget
 from infra.parts.door import MAX_RECEIVE_COUNT, VISIBILITY_TIMEOUT
-from infra.parts.grants import allow
 from infra.parts.image import Image
 from infra.parts.inventory import Inventory
 from infra.parts.job import Job
-from infra.parts.lane import Lane, grant_cancel
+from infra.parts.lane import Lane
 from infra.parts.live import Live
 from infra.parts.network import Network
-from infra.parts.operator import grant_operating
-from infra.parts.outputs import write_outputs
+from infra.parts.outputs import command_outputs, lane_outputs, queue_outputs, write_outputs
 from infra.parts.people import People
-from infra.parts.planner import Planner, grant_planning
+from infra.parts.planner import Planner
 from infra.parts.queue import WorkQueue
 from infra.parts.retention import RETENTION
 from infra.parts.roles import Roles
 from infra.parts.search import Search
 from infra.parts.search_set_up import SearchSetUp
 from infra.parts.storage import Storage
-from infra.parts.work import grant_runs, grant_work
+from infra.rights import Way, grant_each
 
 INDEX_PREFIX = "imagery"
-SEARCH_CODE = Path(__file__).parent.parent / "batch_job" / "search"
-"""What the search set-up makes: mappings, roles, dashboards."""
 REMOVALS = {Removal.RETAIN: RemovalPolicy.RETAIN, Removal.DESTROY: RemovalPolicy.DESTROY}
 TAG = "imagery-backfill:stack"
 
@@ -78,7 +72,14 @@ class BackfillStack(Stack):
         }
         self._make_workers()
         self._make_alarms()
-        self._grant()
+        grant_each(
+            roles=self._roles,
+            storage=self._storage,
+            search=self._search,
+            budget=self._budget,
+            plan=Way(self._plan_queue, self._backfill, self._planner.door),
+            live=Way(self._live_queue, self._live, self._live_door.door),
+        )
         write_outputs(self, self._outputs())
         Tags.of(self).add(TAG, settings.stack)
 
@@ -130,7 +131,7 @@ class BackfillStack(Stack):
             writers=self._roles.writers,
             readers=(),
             people=self._people_roles(),
-            revision=_revision(self._settings),
+            revision=revision(self._settings),
             **self._kept,
         ).settings_revision
 
@@ -213,34 +214,6 @@ class BackfillStack(Stack):
             **self._kept,
         )
 
-    def _grant(self) -> None:
-        """Let each role do what its part of the work takes."""
-        roles, data, reports = self._roles, self._storage.data, self._storage.reports
-        for worker in roles.workers:
-            self._storage.grant_read_imagery(worker)
-            grant_work(worker, data=data)
-        for writer in roles.writers:
-            self._search.grant_requests(writer)
-        self._budget.grant_draw(roles.workers)
-        for planner in (roles.planner, roles.backfill_job):
-            grant_planning(planner, queue=self._plan_queue, reports=reports)
-            grant_runs(planner, data=data)
-            self._backfill.grant_submit(planner)
-            grant_cancel(planner)
-        self._live.grant_submit(roles.live)
-        allow(roles.live_job, ["sqs:SendMessage"], on=[self._live_queue.queue.queue_arn])
-        self._storage.grant_read_imagery(roles.operator)
-        self._budget.grant_look(roles.operator)
-        for door in (self._planner.door, self._live_door.door):
-            door.grant_shut_and_open("Operator", roles.operator)
-        grant_operating(
-            roles.operator,
-            data=data,
-            reports=reports,
-            queues=(self._plan_queue, self._live_queue),
-            lanes=(self._backfill, self._live),
-        )
-
     def _make_alarms(self) -> None:
         plan, live = self._plan_queue, self._live_queue
         Alarms(
@@ -256,40 +229,19 @@ class BackfillStack(Stack):
         )
 
     def _outputs(self) -> dict[Output, str]:
-        command = f"imagery-backfill --stack {self._settings.stack}"
-        return self._places() | {
-            Output.DASHBOARDS_URL: self._search.dashboards_url,
-            Output.INDEX_URL: self._search.url,
-            Output.INDEX_PREFIX: INDEX_PREFIX,
-            Output.BUDGET_TABLE: self._budget.table.table_name,
-            Output.OPERATOR_ROLE: self._roles.operator.role_arn,
-            Output.SETTINGS: self.to_json_string(self._environments.planner(**self._planner_places)),
-            Output.WATCH_COMMAND: f"{command} status --watch",
-            Output.SEARCH_COMMAND: f"{command} search Vehicle --min-confidence 80",
-        }
-
-    def _places(self) -> dict[Output, str]:
-        storage, plan, live = self._storage, self._plan_queue, self._live_queue
+        storage, environments = self._storage, self._environments
         return {
             Output.IMAGERY_BUCKET: storage.imagery.bucket_name,
             Output.REPORTS_BUCKET: storage.reports.bucket_name,
             Output.RUNS_URI: storage.runs_uri,
             Output.ARCHIVE_URI: storage.archive_uri,
-            Output.PLAN_QUEUE_URL: plan.queue.queue_url,
-            Output.PLAN_DEAD_LETTERS_URL: plan.dead_letters.queue_url,
-            Output.LIVE_QUEUE_URL: live.queue.queue_url,
-            Output.LIVE_DEAD_LETTERS_URL: live.dead_letters.queue_url,
-            Output.JOB_QUEUE: self._backfill.queue_arn,
-            Output.JOB_DEFINITION: self._backfill.definition_name,
-            Output.LIVE_JOB_QUEUE: self._live.queue_arn,
-            Output.LIVE_JOB_DEFINITION: self._live.definition_name,
+            Output.DASHBOARDS_URL: self._search.dashboards_url,
+            Output.INDEX_URL: self._search.url,
+            Output.INDEX_PREFIX: INDEX_PREFIX,
+            Output.BUDGET_TABLE: self._budget.table.table_name,
+            Output.OPERATOR_ROLE: self._roles.operator.role_arn,
+            Output.SETTINGS: self.to_json_string(environments.planner(**self._planner_places)),
+            **queue_outputs(plan=self._plan_queue, live=self._live_queue),
+            **lane_outputs(backfill=self._backfill, live=self._live),
+            **command_outputs(self._settings.stack),
         }
-
-
-def _revision(settings: DeploySettings) -> str:
-    """Name all that the search set-up depends on, and all that makes other documents: a change runs it again."""
-    pipeline, digest = settings.pipeline(), hashlib.sha256()
-    for file in sorted(SEARCH_CODE.rglob("*.*")):
-        if file.suffix in (".py", ".ndjson"):
-            digest.update(file.read_bytes())
-    return "-".join((pipeline.detection_fingerprint, pipeline.index_fingerprint, digest.hexdigest()[:16]))

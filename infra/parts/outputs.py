@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from aws_cdk import CfnOutput, Stack
 
 from batch_job.settings import Output
+from infra.parts.lane import Lane
+from infra.parts.queue import WorkQueue
 
 DESCRIPTIONS = {
     Output.DASHBOARDS_URL: "Open this to search; the invitation in the mail has the password",
@@ -34,3 +36,32 @@ def write_outputs(stack: Stack, values: Mapping[Output, str]) -> None:
     """Write every output, under its own name."""
     for output, description in DESCRIPTIONS.items():
         CfnOutput(stack, output.value, value=values[output], description=description)
+
+
+def queue_outputs(*, plan: WorkQueue, live: WorkQueue) -> dict[Output, str]:
+    """Tell where messages wait, and where they end."""
+    return {
+        Output.PLAN_QUEUE_URL: plan.queue.queue_url,
+        Output.PLAN_DEAD_LETTERS_URL: plan.dead_letters.queue_url,
+        Output.LIVE_QUEUE_URL: live.queue.queue_url,
+        Output.LIVE_DEAD_LETTERS_URL: live.dead_letters.queue_url,
+    }
+
+
+def lane_outputs(*, backfill: Lane, live: Lane) -> dict[Output, str]:
+    """Tell what jobs are submitted to, and under which definition."""
+    return {
+        Output.JOB_QUEUE: backfill.queue_arn,
+        Output.JOB_DEFINITION: backfill.definition_name,
+        Output.LIVE_JOB_QUEUE: live.queue_arn,
+        Output.LIVE_JOB_DEFINITION: live.definition_name,
+    }
+
+
+def command_outputs(stack: str) -> dict[Output, str]:
+    """Give command lines to copy."""
+    command = f"imagery-backfill --stack {stack}"
+    return {
+        Output.WATCH_COMMAND: f"{command} status --watch",
+        Output.SEARCH_COMMAND: f"{command} search Vehicle --min-confidence 80",
+    }

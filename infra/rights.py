@@ -1,0 +1,56 @@
+"""Each role's part of the work: what is granted is said beside each thing, to whom it is granted stands here."""
+
+from dataclasses import dataclass
+
+from infra.parts.budget import Budget
+from infra.parts.door import QueueDoor
+from infra.parts.grants import allow
+from infra.parts.lane import Lane, grant_cancel
+from infra.parts.operator import grant_operating
+from infra.parts.planner import grant_planning
+from infra.parts.queue import WorkQueue
+from infra.parts.roles import Roles
+from infra.parts.search import Search
+from infra.parts.storage import Storage
+from infra.parts.work import grant_runs, grant_work
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way into the pipeline: inventories', or events'."""
+
+    queue: WorkQueue
+    lane: Lane
+    door: QueueDoor
+
+
+def grant_each(*, roles: Roles, storage: Storage, search: Search, budget: Budget, plan: Way, live: Way) -> None:
+    """Let each role do what its part of the work takes."""
+    for worker in roles.workers:
+        storage.grant_read_imagery(worker)
+        grant_work(worker, data=storage.data)
+    for writer in roles.writers:
+        search.grant_requests(writer)
+    budget.grant_draw(roles.workers)
+    for planner in (roles.planner, roles.backfill_job):
+        grant_planning(planner, queue=plan.queue, reports=storage.reports)
+        grant_runs(planner, data=storage.data)
+        plan.lane.grant_submit(planner)
+        grant_cancel(planner)
+    live.lane.grant_submit(roles.live)
+    allow(roles.live_job, ["sqs:SendMessage"], on=[live.queue.queue.queue_arn])
+    _grant_operator(roles=roles, storage=storage, budget=budget, plan=plan, live=live)
+
+
+def _grant_operator(*, roles: Roles, storage: Storage, budget: Budget, plan: Way, live: Way) -> None:
+    storage.grant_read_imagery(roles.operator)
+    budget.grant_look(roles.operator)
+    for way in (plan, live):
+        way.door.grant_shut_and_open("Operator", roles.operator)
+    grant_operating(
+        roles.operator,
+        data=storage.data,
+        reports=storage.reports,
+        queues=(plan.queue, live.queue),
+        lanes=(plan.lane, live.lane),
+    )
