@@ -15,6 +15,8 @@ VPC_REASON = (
     "a domain in a VPC is not offered yet: people's browsers and the workers' public subnets could not reach it "
     "without a VPN or NAT gateways; the public endpoint takes signed requests of the stack's own roles only"
 )
+MAX_VOLUME_GB = {"t3.small.search": 100}
+"""Of the node that is the default; the others take more than most need (OpenSearch Service quotas, EBS volume size)."""
 
 
 class Capacity(StrEnum):
@@ -145,6 +147,9 @@ class DeploySettings(KeyFilters, BaseSettings):
         for one, other in (("domain_endpoint", "domain_arn"), ("user_pool_id", "identity_pool_id")):
             if bool(getattr(self, one)) != bool(getattr(self, other)):
                 raise ValueError(f"{one} and {other} go together")
+        most = MAX_VOLUME_GB.get(self.search_instance_type, self.search_volume_gb)
+        if self.search_volume_gb > most:
+            raise ValueError(f"search_volume_gb ({self.search_volume_gb}): {self.search_instance_type} takes {most} GB")
         if self.user_pool_id and not self.people_role_arn:
             raise ValueError("user_pool_id and people_role_arn go together: whom else is the index to let in?")
         if self.user_pool_id and self.domain_endpoint:
