@@ -11,6 +11,8 @@ from batch_job.spend.prices import PRICES, REKOGNITION_USD_PER_CALL, batch_of_im
 from batch_job.values.spaces import ChipGrid
 
 PAGE = (Path(__file__).parents[3] / "docs" / "costs.md").read_text(encoding="utf-8")
+ALARMS = 8
+"""``tests/unit/infra/test_alarms.py`` counts them in the template."""
 SETTINGS = DeploySettings(bucket="scenes")
 
 
@@ -21,7 +23,9 @@ def row(first: str) -> list[str]:
 
 def test_the_idle_month_follows_from_the_prices_and_the_default_settings():
     items = dict(
-        idle_month(instances=SETTINGS.search_instances, volume_gb=SETTINGS.search_volume_gb, objects=200_000, alarms=5)
+        idle_month(
+            instances=SETTINGS.search_instances, volume_gb=SETTINGS.search_volume_gb, objects=200_000, alarms=ALARMS
+        )
     )
     for item, usd in items.items():
         assert float(row(item)[1]) == pytest.approx(usd, abs=0.006)
