@@ -142,8 +142,8 @@ def planned(manifest: Manifest = MANIFEST, *, shards: int = 2) -> RunFolder:
     folder = RunFolder(MemoryRunStore(), manifest.run_id)
     folder.write_manifest(manifest)
     for file, count in zip(manifest.files, (shards, 0), strict=True):
-        assert not is_planned(folder, manifest)
         folder.write_keys(file.id, KeyCollector().collected())
+        assert not is_planned(folder, manifest)  # its planner may have died right here
         plan(folder, file.id, dataclasses.replace(PLAN, name=f"{file.id}-r", shards=count))
     return folder
 
