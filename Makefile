@@ -7,7 +7,7 @@ FILES ?= 20000
 UNUSED := grpcio opensearch-protobufs protobuf
 
 .DEFAULT_GOAL := help
-.PHONY: help setup synth deploy demo demo-stop test soak lint types lock bench-setup bench clean
+.PHONY: help setup synth deploy demo demo-stop test soak lint types lock image-tools bench-setup bench clean
 
 help:   ## say what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -60,11 +60,15 @@ lock: setup   ## resolve the dependencies anew; names no registry
 	    --no-header --no-annotate --no-emit-index-url --constraints requirements.lock --extra lambda \
 	    $(UNUSED:%=--no-emit-package %) pyproject.toml -o requirements-image.lock
 
+image-tools:   ## what tests of the image need where there is no docker: buildah, podman, a base image (Debian, root)
+	sh tests/end_to_end/image/set_up.sh
+
 bench-setup: setup   ## environments of their own for the peers that benchmarks compare with
 	@$(BIN)/python -m benchmarks.set_up
 
 bench: setup   ## run all benchmarks
 	@$(BIN)/python -m benchmarks.pipeline
+	@$(BIN)/python -m benchmarks.imports
 
 clean:   ## remove what the other targets made, .venv included
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m local.demo --stop
