@@ -7,11 +7,12 @@ from botocore.stub import Stubber
 from batch_job.adapters import bootstrap
 from batch_job.adapters.bootstrap import PARAMETER, is_bootstrapped
 from batch_job.errors import AccessError
+from local.emulator import KEY
 
 
 @pytest.fixture
 def ssm(monkeypatch):
-    client = boto3.client("ssm", region_name="eu-west-1", aws_access_key_id="k", aws_secret_access_key="s")
+    client = boto3.client("ssm", region_name="eu-west-1", aws_access_key_id=KEY, aws_secret_access_key=KEY)
     monkeypatch.setattr(bootstrap.boto3, "client", lambda *_, **__: client)
     with Stubber(client) as stubber:
         yield stubber
