@@ -121,6 +121,16 @@ class FaultProxy:
         """Do anything: ``fault`` gets the request and a function that asks the server, and gives an answer."""
         self._plan(n, fault, method, path_contains)
 
+    def heal(self) -> None:
+        """Forget the faults that are left, and what was seen; requests that are stalled stay so."""
+        with self._lock:
+            self._planned.clear()
+            self.requests.clear()
+
+    def lead_to(self, upstream_url: str) -> None:
+        """Ask another server from now on."""
+        self._upstream = urlsplit(upstream_url)
+
     def seen(self, *, method: str | None = None, path_contains: str = "") -> list[Request]:
         """Give the requests of a kind."""
         return [one for one in self.requests if method in (None, one.method) and path_contains in one.path]

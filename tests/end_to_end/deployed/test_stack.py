@@ -1,0 +1,19 @@
+"""An ordinary night and an ordinary day over the stack."""
+
+from tests.end_to_end.deployed.stack import Stack
+
+
+def test_a_night_and_a_day_bring_the_index_in_line_with_the_bucket(stack: Stack):
+    with stack.before_it_stood():
+        stack.put("ordinary/a.tif", 40)
+        stack.put("ordinary/b.tif", 40, 200)
+        stack.put("ordinary/gone.tif", 100)
+    status = stack.night_passed()
+    assert status["run"]["images"] | {"failed": 0, "left": 0} == status["run"]["images"]
+    assert status["run"]["images"]["done"] == 3
+    stack.assert_in_line()
+    stack.put("ordinary/a.tif", 240)
+    stack.delete("ordinary/gone.tif")
+    status = stack.settled()
+    stack.assert_in_line()
+    assert status["concerns"] == []
