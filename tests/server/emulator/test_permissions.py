@@ -50,7 +50,13 @@ class Account:
         )
 
     def denials(self):
-        file = self.folder / "emulator" / "denials.ndjson"
+        return self.lines("denials.ndjson")
+
+    def allowed(self):
+        return self.lines("allowed.ndjson")
+
+    def lines(self, name):
+        file = self.folder / "emulator" / name
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
@@ -71,7 +77,7 @@ def serving(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def account(serving):
-    made = serving()
+    made = serving(EMULATOR_NOTE_ALLOWED="true")
     batch = made.client("batch")
     environment = {"type": "FARGATE", "maxvCpus": 1, "subnets": ["s"], "securityGroupIds": ["g"]}
     batch.create_compute_environment(computeEnvironmentName="e", type="MANAGED", computeResources=environment)
@@ -154,3 +160,32 @@ def test_an_audit_lets_pass_and_lists_what_is_missing(serving):
     assert [(one["action"], one["resource"]) for one in audited.denials()] == [
         ("s3:PutObject", "arn:aws:s3:::bucket/k")
     ]
+
+
+def test_what_a_role_was_allowed_is_noted_when_asked_for(account):
+    arn = account.role("noted", ("s3:PutObject", "arn:aws:s3:::granted/*"))
+    account.acting_as(arn, "s3").put_object(Bucket="granted", Key="noted", Body=b"")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        account.acting_as(arn, "s3").put_object(Bucket="foreign", Key="noted", Body=b"")
+    noted = [one for one in account.allowed() if "/noted/" in one["principal"]]
+    assert [(one["action"], one["resource"]) for one in noted] == [("s3:PutObject", "arn:aws:s3:::granted/noted")]
+
+
+@pytest.mark.parametrize(("grants", "code"), [((), "AccessDenied"), (("s3:ListBucket",), "NoSuchKey")])
+def test_only_who_may_list_a_bucket_is_told_that_a_key_is_missing(account, grants, code):
+    listing = ((grant, "arn:aws:s3:::granted") for grant in grants)
+    arn = account.role(f"reader-{code}", ("s3:GetObject", "arn:aws:s3:::granted/*"), *listing)
+    with pytest.raises(ClientError, match=code):
+        account.acting_as(arn, "s3").get_object(Bucket="granted", Key="missing")
+
+
+@pytest.mark.parametrize("is_granted", [True, False])
+def test_changing_an_event_source_needs_its_grant(account, is_granted):
+    functions = account.client("lambda")
+    arn = f"arn:aws:lambda:{REGION}:000000000000:event-source-mapping:*"
+    role = account.role(f"steering-{is_granted}", *([("lambda:UpdateEventSourceMapping", arn)] if is_granted else ()))
+    # there is none of this name: who may look is told so
+    expected = functions.exceptions.ResourceNotFoundException if is_granted else ClientError
+    with pytest.raises(expected) as refused:
+        account.acting_as(role, "lambda").update_event_source_mapping(UUID="0" * 36, Enabled=False)
+    assert ("AccessDenied" in str(refused.value)) is not is_granted
