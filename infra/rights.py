@@ -29,8 +29,8 @@ def grant_each(*, roles: Roles, storage: Storage, search: Search, budget: Budget
     for worker in roles.workers:
         storage.grant_read_imagery(worker)
         grant_work(worker, data=storage.data)
-    for writer in roles.writers:
-        search.grant_requests(writer)
+    for asking in (*roles.workers, *roles.readers):
+        search.grant_requests(asking)
     budget.grant_draw(roles.workers)
     for planner in (roles.planner, roles.backfill_job):
         grant_planning(planner, queue=plan.queue, reports=storage.reports)

@@ -30,13 +30,13 @@ class Roles(Construct):
 
     @property
     def workers(self) -> tuple[aws_iam.Role, ...]:
-        """Those that call the detector and write documents."""
+        """Those that call the detector, and read and write the index."""
         return (self.backfill_job, self.live_job, self.live)
 
     @property
-    def writers(self) -> tuple[aws_iam.Role, ...]:
-        """Those that read and write the index."""
-        return (*self.workers, self.planner, self.operator)
+    def readers(self) -> tuple[aws_iam.Role, ...]:
+        """Those that only read the index."""
+        return (self.planner, self.operator)
 
     def _worker(self, construct_id: str, service: str) -> aws_iam.Role:
         return aws_iam.Role(self, construct_id, assumed_by=aws_iam.ServicePrincipal(service))

@@ -69,6 +69,16 @@ def test_nobody_may_change_or_delete_imagery(template_json: Any, name: str) -> N
     assert set(imagery) <= {"s3:GetObject", "s3:ListBucket"}
 
 
+def test_only_workers_may_write_to_the_index(template_json: Any) -> None:
+    template = template_json()
+    (asked,) = resources(template, "Custom::SetUpSearch").values()
+    roles = {kind: {reference(one) for one in asked[kind]} for kind in ("Writers", "Readers")}
+    assert roles == {
+        "Writers": {ROLES[name](template) for name in ("backfill-job", "live-job", "live")},
+        "Readers": {ROLES[name](template) for name in ("planner", "operator")},
+    }
+
+
 def test_jobs_are_submitted_to_the_own_lane_alone(template_json: Any) -> None:
     template = template_json()
     for name, lane, other in (("planner", "backfill", "live"), ("live", "live", "backfill")):
