@@ -1,12 +1,11 @@
 """What Batch runs: the image, as ``python -m batch_job TASK WHAT``."""
 
-import signal
 from collections.abc import Mapping
 
 from aws_cdk import Duration, RemovalPolicy, Size, aws_batch, aws_ecs, aws_iam, aws_logs
 from constructs import Construct
 
-from batch_job.errors import TransientError
+from batch_job.errors import BackfillError, DeploymentError, InputError
 from infra.parts.nag import acknowledge
 
 VCPUS = 1
@@ -21,25 +20,25 @@ TIMEOUT = Duration.hours(12)
 ATTEMPTS = 5
 """Of each child; an object that kills three workers is recorded as such before."""
 
-SIGNALLED = 128
-"""What a shell, and Batch, adds to a signal's number."""
-RETRIED_CODES = (
-    TransientError.exit_code,
-    SIGNALLED + signal.SIGKILL,  # out of memory, or not gone in time
-    SIGNALLED + signal.SIGTERM,  # before it could say TransientError
+NOT_STARTED, WRONG_USAGE = 1, 2
+"""Python's own, when it cannot even import, and that of ``python -m batch_job`` when it is asked for nothing it knows."""
+FINAL_CODES = (
+    NOT_STARTED,
+    WRONG_USAGE,
+    InputError.exit_code,
+    BackfillError.exit_code,  # a defect of ours
+    DeploymentError.exit_code,
 )
-SPOT_RECLAIM = "Your Spot Task was interrupted*"
-"""Fargate's words; the CDK's ready-made reason has EC2's alone."""
 
 
 def retry_rules() -> list[aws_batch.RetryStrategy]:
-    """Retry what may succeed later and nothing else; the last rule is needed, as no match means retry."""
-    retry, leave, reason = aws_batch.Action.RETRY, aws_batch.Action.EXIT, aws_batch.Reason.custom
-    return [
-        *(aws_batch.RetryStrategy.of(retry, reason(on_exit_code=str(int(code)))) for code in RETRIED_CODES),
-        aws_batch.RetryStrategy.of(retry, reason(on_status_reason=SPOT_RECLAIM)),
-        aws_batch.RetryStrategy.of(leave, reason(on_reason="*")),
-    ]
+    """Say what is final; Batch retries what no rule matches (its user guide, "Automated job retries").
+
+    So a signal is retried, whichever it was: memory that ran out, a library that crashed on an image, which is recorded
+    after three of them. So is what has no code at all: Spot took the machine back, or it never came to start the image.
+    """
+    leave, reason = aws_batch.Action.EXIT, aws_batch.Reason.custom
+    return [aws_batch.RetryStrategy.of(leave, reason(on_exit_code=str(int(code)))) for code in FINAL_CODES]
 
 
 class Job(Construct):
@@ -72,6 +71,8 @@ class Job(Construct):
             assign_public_ip=True,  # there is no NAT gateway
             user=USER,
             readonly_root_filesystem=True,
+            # PID 1 ignores SIGTERM until Python has a handler for it, which takes a second
+            linux_parameters=aws_batch.LinuxParameters(self, "Linux", init_process_enabled=True),
             volumes=[aws_batch.EcsVolume.host(name="tmp", container_path="/tmp")],  # noqa: S108  Fargate has no tmpfs
             # said, or the execution role may not write where Batch sends the output by default
             logging=aws_ecs.LogDriver.aws_logs(stream_prefix=name, log_group=self.log_group),
