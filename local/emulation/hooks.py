@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ministack.services import batch
 
-from local.emulation import auth, batch_records, cloudformation, inventory_api, lambdas
+from local.emulation import auth, batch_records, cloudformation, inventory_api, lambdas, waits
 from local.emulation.batch_jobs import JobsApi
 from local.emulation.entrypoint import read_entrypoint
 from local.emulation.scheduler import Scheduler
@@ -22,6 +22,7 @@ def install(folder: Path, *, project: Path, max_processes: int) -> None:
     auth.install(folder)
     lambdas.install()
     inventory_api.install()
+    waits.install()
     cloudformation.install()
     _install_batch(Scheduler(read_entrypoint(project), max_processes=max_processes))
 
