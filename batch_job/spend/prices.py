@@ -27,6 +27,8 @@ PRICES: Mapping[str, Price] = MappingProxyType(
         "search_volume": Price(0.122, "GB-month of gp3 in an OpenSearch domain", "AWS price list, by infracost"),
         "inventory": Price(0.0025, "million objects listed", "AWS price list, by infracost"),
         "alarm": Price(0.10, "alarm and month", "CloudWatch pricing page, not looked up again"),
+        "key": Price(1.00, "KMS key and month", "KMS pricing page, not looked up again"),
+        "metric": Price(0.30, "metric and month, by the hour in which it is written", "not looked up again"),
         "vcpu": Price(0.04048, "vCPU-hour of Fargate on demand", "AWS price list, by infracost"),
         "memory": Price(0.004445, "GB-hour of Fargate on demand", "AWS price list, by infracost"),
     }
@@ -62,6 +64,7 @@ def idle_month(*, instances: int, volume_gb: int, objects: int, alarms: int) -> 
     yield "its volumes", instances * volume_gb * PRICES["search_volume"].usd
     yield "nightly inventories", objects / 1e6 * DAYS_A_MONTH * PRICES["inventory"].usd
     yield "alarms", alarms * PRICES["alarm"].usd
+    yield "their key", PRICES["key"].usd
 
 
 def batch_of_images(*, images: int, chips: int, calls_per_s: float, workers: int) -> Iterator[tuple[str, float]]:

@@ -10,14 +10,16 @@ from batch_job.settings import DeploySettings
 from batch_job.spend.prices import PRICES, REKOGNITION_USD_PER_CALL, batch_of_images, idle_month
 from batch_job.values.spaces import ChipGrid
 
-PAGE = (Path(__file__).parents[3] / "docs" / "costs.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "costs.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 ALARMS = 8
 """``tests/unit/infra/test_alarms.py`` counts them in the template."""
 SETTINGS = DeploySettings(bucket="scenes")
 
 
-def row(first: str) -> list[str]:
-    [found] = [line for line in PAGE.splitlines() if line.startswith(f"| {first} |")]
+def row(first: str, page: str = PAGE) -> list[str]:
+    [found] = [line for line in page.splitlines() if line.startswith(f"| {first} |")]
     return [cell.strip(" *") for cell in found.strip("|").split("|")]
 
 
@@ -52,3 +54,18 @@ def test_the_calls_a_second_bound_the_hour():
 
 def test_every_price_says_where_it_was_seen():
     assert all(price.seen and price.unit and price.usd > 0 for price in PRICES.values())
+
+
+def test_the_readme_says_the_same():
+    _, said = row("a month in which nothing new comes", README)
+    assert said.startswith(f"{float(row('**together**')[1]):.0f}, ")
+    for first, images in (
+        ("1,000 images of up to 1,024 x 1,024 px (one chip)", "up to 1,024 x 1,024 px"),
+        ("1,000 images of 10,000 x 10,000 px (144 chips)", "10,000 x 10,000 px"),
+    ):
+        _, _, calls_usd, workers_usd = row(images)
+        assert float(row(first, README)[1]) == pytest.approx(float(calls_usd) + float(workers_usd))
+
+
+def test_figures_cost_what_the_prices_say():
+    assert f"14 metrics of {PRICES['metric'].usd:.2f} USD" in re.sub(r"\s+", " ", PAGE)
