@@ -21,7 +21,7 @@ ATTEMPTS = 5
 """Of each child; an object that kills three workers is recorded as such before."""
 
 NOT_STARTED, WRONG_USAGE = 1, 2
-"""Python's own, when it cannot even import, and that of ``python -m batch_job`` when it is asked for nothing it knows."""
+"""Python's own, when it cannot even import; that of ``python -m batch_job``, asked for what it does not know."""
 FINAL_CODES = (
     NOT_STARTED,
     WRONG_USAGE,
