@@ -13,14 +13,15 @@ from batch_job.adapters.dashboards import import_objects
 from batch_job.adapters.opensearch import create_indices, open_client
 from batch_job.adapters.security_roles import put_roles
 from batch_job.adapters.signing import domain_auth
-from batch_job.errors import DeploymentError, SettingsError, TransientError
+from batch_job.errors import AccessError, DeploymentError, SettingsError, TransientError
 from batch_job.search.dashboards.saved_objects import File, read_bundle
 from batch_job.search.mappings import DEFAULT_PREFIX, IndexNames
 from batch_job.search.roles import Access
 from batch_job.values.set_up import LeftOut
 
 WAITS_S = (2.0, 4.0, 8.0, 16.0, 30.0, 30.0)
-"""Between the tries of each step, 90 s in all: a domain answers before its parts do. Give the Lambda ten minutes."""
+"""Between the tries of each step, 90 s in all: a domain answers before its parts do, and a right that was just
+granted takes seconds to hold. Give the Lambda ten minutes."""
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -108,7 +109,7 @@ def _patiently(step: Callable[[], T], sleep: Callable[[float], None]) -> T:
     for wait_s in WAITS_S:
         try:
             return step()
-        except TransientError as error:
+        except (AccessError, TransientError) as error:
             log.info("search.waiting", error=str(error), wait_s=wait_s)
             sleep(wait_s)
     return step()

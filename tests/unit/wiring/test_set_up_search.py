@@ -68,6 +68,11 @@ def test_a_domain_that_is_still_starting_is_waited_for():
     assert waits == list(WAITS_S[:3])
 
 
+def test_a_right_that_was_granted_a_moment_ago_is_waited_for():
+    left_out, _, waits = set_up(FakeDomain(broken=[answer(403), answer(403)]))
+    assert (left_out, waits) == ([], list(WAITS_S[:2]))
+
+
 def test_a_domain_that_never_comes_up_fails_the_deployment():
     with pytest.raises(UnavailableError):
         set_up(lambda _: BUSY)
