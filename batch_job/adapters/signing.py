@@ -11,8 +11,8 @@ from batch_job.errors import AccessError, SettingsError
 SERVICE = "es"
 """What requests to a domain are signed for; the serverless kind would be ``aoss``."""
 
-DOMAINS = ".amazonaws.com"
-"""How the names of Amazon's own domains end; others take passwords, or nothing."""
+DOMAINS = (".amazonaws.com", ".amazonaws.com.cn", ".on.aws")
+"""How the names of Amazon's own domains end, the last where they have IPv6; others take passwords, or nothing."""
 
 
 def auth_for(

@@ -1,5 +1,6 @@
 """What a deployment is told: ``cdk.json`` and ``-c name=value``; never the environment."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum, auto
 from typing import Annotated, Any, Self
@@ -14,6 +15,11 @@ from batch_job.settings.pipeline import PipelineSettings, split
 VPC_REASON = (
     "a domain in a VPC is not offered yet: people's browsers and the workers' public subnets could not reach it "
     "without a VPN or NAT gateways; the public endpoint takes signed requests of the stack's own roles only"
+)
+AMAZONS_ENDPOINT = re.compile(r"[a-z0-9][a-z0-9.-]*\.(amazonaws\.com|amazonaws\.com\.cn|on\.aws)")
+ENDPOINT_REASON = (
+    "give the host name that OpenSearch Service itself gave the domain, as search-x.eu-west-1.es.amazonaws.com: "
+    "requests to any other are not signed, and the domain would refuse them"
 )
 MAX_VOLUME_GB = {"t3.small.search": 100}
 """Of the node that is the default; the others take more than most need (OpenSearch Service quotas, EBS volume size)."""
@@ -125,6 +131,13 @@ class DeploySettings(KeyFilters, BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return split(value)
+
+    @field_validator("domain_endpoint")
+    @classmethod
+    def _signed_endpoint(cls, endpoint: str) -> str:
+        if endpoint and not AMAZONS_ENDPOINT.fullmatch(endpoint):
+            raise ValueError(ENDPOINT_REASON)
+        return endpoint
 
     @field_validator("vpc_id")
     @classmethod

@@ -4,7 +4,7 @@ import pytest
 
 from batch_job.errors import SettingsError
 from batch_job.settings import Capacity, DeploySettings, Removal
-from batch_job.settings.deploy import VPC_REASON
+from batch_job.settings.deploy import ENDPOINT_REASON, VPC_REASON
 
 ROLE = "arn:aws:iam::111122223333:role/analysts"
 DOMAIN = {"domain_endpoint": "search-x.eu-west-1.es.amazonaws.com", "domain_arn": "arn:aws:es:eu-west-1:1:domain/x"}
@@ -53,6 +53,8 @@ def test_every_wrong_value_is_named_at_once():
     [
         ({"max_vcpus": 2, "live_vcpus": 2}, "live_vcpus (2) must be under max_vcpus (2)"),
         ({"overlap_px": 2000}, "overlap_px"),
+        (DOMAIN | {"domain_endpoint": "search.example.org"}, ENDPOINT_REASON),
+        (DOMAIN | {"domain_endpoint": "https://search-x.eu-west-1.es.amazonaws.com"}, ENDPOINT_REASON),
         ({"domain_endpoint": "x.es.amazonaws.com"}, "domain_endpoint and domain_arn go together"),
         ({"user_pool_id": "eu-west-1_abc"}, "user_pool_id and identity_pool_id go together"),
         (POOL | {"people_role_arn": ""}, "user_pool_id and people_role_arn go together"),

@@ -89,6 +89,8 @@ def test_the_region_is_found_as_boto3_finds_it(credentials, monkeypatch):
     [
         ("https://search-x.eu-west-1.es.amazonaws.com", True),
         ("https://vpc-x.eu-west-1.es.amazonaws.com:443/", True),
+        ("https://search-x.aos.eu-west-1.on.aws", True),
+        ("https://search-x.cn-north-1.es.amazonaws.com.cn", True),
         ("http://127.0.0.1:9200", False),
         ("https://search.example.com", False),
         ("https://amazonaws.com.example.com", False),

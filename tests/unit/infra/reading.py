@@ -24,7 +24,7 @@ CHANGED: dict[str, Any] = {
 """A deployment with most settings other than by default."""
 BROUGHT: dict[str, Any] = {
     "new_bucket": True,
-    "domain_endpoint": "search.example.org",
+    "domain_endpoint": "search-mine.eu-central-1.es.amazonaws.com",
     "domain_arn": "arn:aws:es:eu-central-1:111122223333:domain/mine",
     "capacity": "on_demand",
     "max_vcpus": 64,
