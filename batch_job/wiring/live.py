@@ -1,5 +1,6 @@
 """The live door's wiring: the stages behind a reconciler, and the live queue of jobs."""
 
+import os
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +12,7 @@ from batch_job.metrics import Metrics
 from batch_job.ports import JobQueue
 from batch_job.settings import LiveSettings
 from batch_job.values.budget import Lane
-from batch_job.wiring.deployed import Services, open_services
+from batch_job.wiring.deployed import REGION, Services, open_services
 from batch_job.wiring.doors import logged, measured
 from batch_job.wiring.filters import filters_of
 
@@ -52,5 +53,6 @@ def open_live(settings: LiveSettings) -> Live:
     Raises:
         SettingsError, AccessError: region or credentials are missing.
     """
-    jobs = BatchJobQueue(batch_client(), queue=settings.live_job_queue, definition=settings.live_job_definition)
+    batch = batch_client(region=os.environ.get(REGION))
+    jobs = BatchJobQueue(batch, queue=settings.live_job_queue, definition=settings.live_job_definition)
     return Live(settings, open_services(settings, run_id=RUN_ID), jobs)

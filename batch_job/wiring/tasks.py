@@ -16,6 +16,7 @@ from batch_job.backfill.planner import Planner
 from batch_job.backfill.sweep import Sweep
 from batch_job.settings import JobSettings, PlannerSettings
 from batch_job.values.work import ShardRange, WorkItem
+from batch_job.wiring.deployed import REGION
 from batch_job.wiring.job import open_child, open_object_child
 from batch_job.wiring.planner import open_planner
 from batch_job.wiring.sweep import open_sweep
@@ -146,12 +147,13 @@ def open_plan_task(what: str, environment: Mapping[str, str], connect: OpenPlann
 
 
 def open_object_task(
-    what: str, _environment: Mapping[str, str], connect: OpenObjectChild = open_object_child
+    what: str, environment: Mapping[str, str], connect: OpenObjectChild = open_object_child
 ) -> ObjectJob:
     """Connect to one object.
 
     Args:
         what: As ``WorkItem.to_text`` gives it.
+        environment: Says the Region.
         connect: Gives a child that works on it.
 
     Raises:
@@ -163,7 +165,8 @@ def open_object_task(
         raise WrongUsageError(f"object ITEM: {error}") from error
     settings = JobSettings.load()
     logs.configure(settings.log_level)
-    queue = SqsMessageQueue(sqs_client(), url=settings.live_queue_url) if settings.live_queue_url else None
+    sqs = sqs_client(region=environment.get(REGION)) if settings.live_queue_url else None
+    queue = None if sqs is None else SqsMessageQueue(sqs, url=settings.live_queue_url)
     return ObjectJob(connect(settings, item), item, queue)
 
 

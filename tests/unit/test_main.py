@@ -197,6 +197,20 @@ def test_an_object_is_worked_on_by_itself(service):
     assert service.visited == ["ä 1.tif"]
 
 
+def test_an_object_is_given_back_in_the_region_that_the_machine_names(service, monkeypatch, tmp_path):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("BACKFILL_LIVE_QUEUE_URL", "https://queue.example")
+
+    def connect(settings: JobSettings, wanted: WorkItem) -> Child:
+        return Child(folder=OneObject(wanted), visit=service.visit, orders=service.orders, tally=Tally(), lease_s=1)
+
+    tasks = {"object": partial(open_object_task, connect=connect)}
+    what = WorkItem(ImageRef("b", "k.tif"), 5).to_text()
+    assert job.main(["object", what], {"AWS_REGION": "eu-west-3"}, tasks) == 0
+
+
 @pytest.mark.parametrize("what", ["", "{}", "7", '{"bucket": "b", "key": "k"}', '{"bucket":"b","key":"k","size":-1}'])
 def test_what_is_no_object_is_wrong_usage(service, what):
     assert job.main(["object", what], {}, {"object": open_object_task}) == job.WRONG_USAGE
