@@ -29,7 +29,8 @@ from infra.parts.storage import Storage
 from infra.rights import Way, grant_each
 
 INDEX_PREFIX = "imagery"
-REMOVALS = {Removal.RETAIN: RemovalPolicy.RETAIN, Removal.DESTROY: RemovalPolicy.DESTROY}
+REMOVALS = {Removal.RETAIN: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE, Removal.DESTROY: RemovalPolicy.DESTROY}
+"""A deployment that fails half-way leaves nothing: a domain that no stack knows of would cost on, unseen."""
 TAG = "imagery-backfill:stack"
 
 
@@ -132,6 +133,7 @@ class BackfillStack(Stack):
             readers=self._roles.readers,
             people=self._people_roles(),
             revision=revision(self._settings),
+            rebuild=self._settings.rebuild_index,
             **self._kept,
         ).settings_revision
 

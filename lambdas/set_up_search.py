@@ -25,6 +25,8 @@ def handle(
 ) -> dict[str, Any]:
     """Set up on Create and Update; on Delete leave everything: the domain, if it goes, takes it along.
 
+    Indices are deleted, and made anew, where an Update brings another ``Rebuild``.
+
     Args:
         event: The provider's.
         run: Sets up, and says what it could not make.
@@ -40,7 +42,7 @@ def handle(
     """
     if event["RequestType"] == "Delete":
         return {"PhysicalResourceId": event["PhysicalResourceId"]}
-    properties = dict(event["ResourceProperties"])
+    properties = dict(event["ResourceProperties"]) | {"Rebuild": _to_rebuild(event)}
     if index_url:
         properties["IndexUrl"] = index_url
     wanted = Wanted.from_properties(properties)
@@ -50,6 +52,14 @@ def handle(
         "PhysicalResourceId": f"search-{wanted.index_prefix}",
         "Data": {"LeftOut": report[:MAX_REPORT_CHARS], "Revision": str(int(clock()))},
     }
+
+
+def _to_rebuild(event: Mapping[str, Any]) -> str:
+    """Give the text that asks for new indices; empty: none, as it was asked before, or there is no before."""
+    if event["RequestType"] != "Update":
+        return ""
+    asked = str(event["ResourceProperties"].get("Rebuild", ""))
+    return "" if asked == event.get("OldResourceProperties", {}).get("Rebuild", "") else asked
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

@@ -140,6 +140,14 @@ def create_indices(client: OpenSearch, names: IndexNames, *, shards: int = 1) ->
                 _bring_up_to_date(client, index, alias=alias, body=mapping(fields))
 
 
+def delete_indices(client: OpenSearch, names: IndexNames) -> None:
+    """Delete both indices; that there is none is no error. The archive fills those that are made next."""
+    for alias in (names.labels, names.images):
+        index = names.behind(alias)
+        with as_ours(f"deleting the index {index}"):
+            client.indices.delete(index=index, params={"ignore_unavailable": "true"})
+
+
 def _check_that_none_was_lost(client: OpenSearch, names: IndexNames) -> None:
     """Refuse to go on with half of what belongs together: labels that no ledger lists, or a ledger of lost labels."""
     images, labels = names.behind(names.images), names.behind(names.labels)
@@ -149,8 +157,8 @@ def _check_that_none_was_lost(client: OpenSearch, names: IndexNames) -> None:
             return
     lost = labels if there == [images] else images
     raise SetUpError(
-        f"the index {lost} is gone, and {there[0]} alone is of no use: delete it too and run again; "
-        f"everything is indexed anew from the archive, without paying"
+        f"the index {lost} is gone, and {there[0]} alone is of no use: delete it too (deployed: -c rebuild_index=TEXT) "
+        f"and run again; everything is indexed anew from the archive, without paying"
     )
 
 

@@ -103,6 +103,11 @@ class DeploySettings(KeyFilters, BaseSettings):
     )
     removal: Removal = Field(default=Removal.RETAIN, description="When the stack goes: `retain` or `destroy`.")
     build: Build = Field(default=Build.LOCAL, description="Who builds the image: `local` or `codebuild`.")
+    rebuild_index: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9-]{0,40}$",
+        description="Another text than before, a date say: the indices are deleted and made anew; see the runbook.",
+    )
     log_days: int = Field(default=30, description="How long logs are kept, days.")
     domain_endpoint: str = Field(default="", description="An OpenSearch domain of yours, host name; empty: a new one.")
     domain_arn: str = Field(default="", description="... and its ARN.")

@@ -30,6 +30,7 @@ class SearchSetUp(Construct):
         readers: Sequence[aws_iam.IRole],
         people: Sequence[aws_iam.IRole],
         revision: str,
+        rebuild: str,
         log_retention: aws_logs.RetentionDays,
         removal: RemovalPolicy,
     ) -> None:
@@ -46,6 +47,7 @@ class SearchSetUp(Construct):
             readers: Programs that only look.
             people: Whoever signs in to Dashboards.
             revision: Names the settings and the code that workers run under.
+            rebuild: Another text than before has both indices deleted and made anew; empty: never.
             log_retention: How long logs are kept.
             removal: What becomes of them with the stack.
         """
@@ -65,6 +67,7 @@ class SearchSetUp(Construct):
                 "Readers": [one.role_arn for one in readers],
                 "People": [one.role_arn for one in people],
                 "Revision": revision,
+                **({"Rebuild": rebuild} if rebuild else {}),
             },
             log_retention=log_retention,
             removal=removal,

@@ -11,7 +11,7 @@ from tests.unit.infra.small import KEPT, code, findings, properties, resources, 
 URL = "https://search-x.eu-west-1.es.amazonaws.com"
 
 
-def build(stack, *, revision="1"):
+def build(stack, *, revision="1", rebuild=""):
     def role(name):
         return aws_iam.Role(stack, name, assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com"))
 
@@ -26,6 +26,7 @@ def build(stack, *, revision="1"):
         readers=[role("Looker")],
         people=[role("Analyst")],
         revision=revision,
+        rebuild=rebuild,
         **KEPT,
     )
     CfnOutput(stack, "Revision", value=done.settings_revision)
@@ -71,6 +72,12 @@ def test_workers_run_under_the_revision_that_it_gives():
 def test_other_settings_run_it_again_and_the_same_do_not():
     assert asked(partial(build, revision="2")) != asked()
     assert asked(partial(build, revision="1")) == asked()
+
+
+def test_indices_are_asked_to_be_made_anew_only_where_that_is_set():
+    assert "Rebuild" not in asked()
+    told = asked(partial(build, rebuild="2026-11-21"))
+    assert (told["Rebuild"], told["Revision"]) == ("2026-11-21", asked()["Revision"])
 
 
 def test_no_function_may_write_to_the_logs_of_others():

@@ -30,6 +30,24 @@ def test_create_and_update_do_the_same(kind):
     assert (wanted.index_url, wanted.index_prefix, wanted.shards) == ("https://domain", "survey", 2)
 
 
+@pytest.mark.parametrize(
+    ("kind", "before", "now", "asked"),
+    [
+        ("Update", {}, {"Rebuild": "a"}, "a"),
+        ("Update", {"Rebuild": "a"}, {"Rebuild": "b"}, "b"),
+        ("Update", {"Rebuild": "a"}, {"Rebuild": "a"}, ""),
+        ("Update", {"Rebuild": "a"}, {}, ""),
+        ("Create", {}, {"Rebuild": "a"}, ""),
+    ],
+    ids=["first", "another", "same", "rolled back or left out", "new stack, perhaps on an index that is there"],
+)
+def test_indices_are_made_anew_once_for_each_text(kind, before, now, asked):
+    told = event(kind, ResourceProperties=PROPERTIES | now, OldResourceProperties=PROPERTIES | before)
+    wanted = []
+    handle(told, lambda one: wanted.append(one.rebuild) or ())
+    assert wanted == [asked]
+
+
 def test_delete_touches_nothing_and_keeps_the_name():
     assert handle(event("Delete", PhysicalResourceId="search-old"), refuse) == {"PhysicalResourceId": "search-old"}
 
