@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 
+from aws_cdk import aws_iam
+
 from infra.parts.budget import Budget
 from infra.parts.door import QueueDoor
 from infra.parts.grants import allow
 from infra.parts.lane import Lane, grant_cancel
 from infra.parts.operator import grant_operating
-from infra.parts.planner import grant_planning
+from infra.parts.planner import grant_reports
 from infra.parts.queue import WorkQueue
 from infra.parts.roles import Roles
 from infra.parts.search import Search
 from infra.parts.storage import Storage
-from infra.parts.work import grant_runs, grant_work
+from infra.parts.work import grant_activating, grant_runs, grant_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +31,29 @@ def grant_each(*, roles: Roles, storage: Storage, search: Search, budget: Budget
     for worker in roles.workers:
         storage.grant_read_imagery(worker)
         grant_work(worker, data=storage.data)
-    for asking in (*roles.workers, *roles.readers):
-        search.grant_requests(asking)
+        search.grant_writing(worker)
+    for reader in roles.readers:
+        search.grant_reading(reader)
     budget.grant_draw(roles.workers)
-    for planner in (roles.planner, roles.backfill_job):
-        grant_planning(planner, queue=plan.queue, reports=storage.reports)
+    for planner in (roles.planner, roles.backfill_job):  # a job plans what takes longer than a Lambda may
+        grant_reports(planner, reports=storage.reports)
         grant_runs(planner, data=storage.data)
         plan.lane.grant_submit(planner)
-        grant_cancel(planner)
+    _grant_beginning(roles.planner, storage=storage, plan=plan)
     live.lane.grant_submit(roles.live)
     allow(roles.live_job, ["sqs:SendMessage"], on=[live.queue.queue.queue_arn])
-    _grant_operator(roles=roles, storage=storage, budget=budget, plan=plan, live=live)
+    _grant_operator(roles=roles, storage=storage, plan=plan, live=live)
 
 
-def _grant_operator(*, roles: Roles, storage: Storage, budget: Budget, plan: Way, live: Way) -> None:
+def _grant_beginning(planner: aws_iam.IRole, *, storage: Storage, plan: Way) -> None:
+    """Let the Lambda alone begin a run: name it the active one, take back an older one's jobs, pass on its CSVs."""
+    grant_activating(planner, data=storage.data)
+    grant_cancel(planner)
+    allow(planner, ["sqs:SendMessage"], on=[plan.queue.queue.queue_arn])
+
+
+def _grant_operator(*, roles: Roles, storage: Storage, plan: Way, live: Way) -> None:
     storage.grant_read_imagery(roles.operator)
-    budget.grant_look(roles.operator)
     for way in (plan, live):
         way.door.grant_shut_and_open("Operator", roles.operator)
     grant_operating(
@@ -52,5 +61,5 @@ def _grant_operator(*, roles: Roles, storage: Storage, budget: Budget, plan: Way
         data=storage.data,
         reports=storage.reports,
         queues=(plan.queue, live.queue),
-        lanes=(plan.lane, live.lane),
+        lane=plan.lane,
     )

@@ -32,7 +32,3 @@ class Budget(Construct):
         """Let workers draw."""
         for grantee in grantees:
             allow(grantee, ["dynamodb:GetItem", "dynamodb:UpdateItem"], on=[self.table.table_arn])
-
-    def grant_look(self, grantee: aws_iam.IRole) -> None:
-        """Let somebody see how many calls were handed out."""
-        allow(grantee, ["dynamodb:GetItem"], on=[self.table.table_arn])

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from aws_cdk import aws_iam, aws_s3
 
 from infra.parts.grants import allow
-from infra.parts.lane import Lane, grant_cancel
+from infra.parts.lane import Lane
 from infra.parts.queue import WorkQueue
-from infra.parts.work import CONTROL, RUNS
+from infra.parts.work import ACTIVE, CONTROL, RUNS
 
 LISTINGS = "listings/"
 """Below this, listings of ours stand among the reports: whoever writes one starts a run."""
@@ -19,16 +19,14 @@ def grant_operating(
     data: aws_s3.IBucket,
     reports: aws_s3.IBucket,
     queues: Sequence[WorkQueue],
-    lanes: Sequence[Lane],
+    lane: Lane,
 ) -> None:
-    """Let a role operate buckets, queues and jobs; imagery, index and budget are granted beside those."""
+    """Let a role operate buckets, queues and the backfill's jobs; imagery and index are granted beside those."""
     _grant_runs(operator, data=data)
     _grant_listings(operator, reports=reports)
     both = (queue for pair in queues for queue in (pair.queue, pair.dead_letters))
     allow(operator, ["sqs:GetQueueAttributes"], on=[queue.queue_arn for queue in both])
-    for lane in lanes:
-        lane.grant_submit(operator)
-    grant_cancel(operator)
+    lane.grant_submit(operator)
     allow(
         operator,
         ["batch:DescribeJobs", "batch:ListJobs"],
@@ -40,9 +38,15 @@ def grant_operating(
 def _grant_runs(operator: aws_iam.IRole, *, data: aws_s3.IBucket) -> None:
     allow(
         operator,
-        ["s3:GetObject", "s3:PutObject"],
-        on=[data.arn_for_objects(f"{prefix}*") for prefix in (*RUNS, CONTROL)],
+        ["s3:GetObject"],
+        on=[data.arn_for_objects(f"{prefix}*") for prefix in (RUNS, ACTIVE, CONTROL)],
         because="Records are named by run and shard; nothing else stands below.",
+    )
+    allow(
+        operator,
+        ["s3:PutObject"],
+        on=[data.arn_for_objects(f"{prefix}*") for prefix in (RUNS, CONTROL)],
+        because="Jobs that are submitted again are noted in their run; orders are written.",
     )
     allow(
         operator,
@@ -56,8 +60,7 @@ def _grant_runs(operator: aws_iam.IRole, *, data: aws_s3.IBucket) -> None:
 def _grant_listings(operator: aws_iam.IRole, *, reports: aws_s3.IBucket) -> None:
     allow(
         operator,
-        ["s3:GetObject", "s3:PutObject"],
+        ["s3:PutObject"],
         on=[reports.arn_for_objects(f"{LISTINGS}*")],
         because="A listing is named by its time; nothing else stands below.",
     )
-    allow(operator, ["s3:ListBucket"], on=[reports.bucket_arn])

@@ -57,8 +57,8 @@ class Planner(Construct):
         )
 
 
-def grant_planning(grantee: aws_iam.IRole, *, queue: WorkQueue, reports: aws_s3.IBucket) -> None:
-    """Let the Lambda, and a job that plans what takes longer, read reports and pass on their CSVs."""
+def grant_reports(grantee: aws_iam.IRole, *, reports: aws_s3.IBucket) -> None:
+    """Let whoever plans read what is planned."""
     allow(
         grantee,
         ["s3:GetObject"],
@@ -66,4 +66,3 @@ def grant_planning(grantee: aws_iam.IRole, *, queue: WorkQueue, reports: aws_s3.
         because="Reports' names are S3's to choose; the bucket holds nothing else.",
     )
     allow(grantee, ["s3:ListBucket"], on=[reports.bucket_arn])  # or a missing object answers 403
-    allow(grantee, ["sqs:SendMessage"], on=[queue.queue.queue_arn])

@@ -1,5 +1,7 @@
 """The index: a domain of the stack's own, or one that is there already."""
 
+from collections.abc import Sequence
+
 from aws_cdk import RemovalPolicy, Stack, aws_iam, aws_logs
 from constructs import Construct
 
@@ -7,8 +9,10 @@ from infra.parts.domain import Domain
 from infra.parts.grants import allow
 from infra.parts.people import People
 
-REQUESTS = tuple(f"es:ESHttp{method}" for method in ("Delete", "Get", "Head", "Patch", "Post", "Put"))
-"""Which of them do what to which index is for the index's own roles to say."""
+READING = ("es:ESHttpDelete", "es:ESHttpGet", "es:ESHttpPost")
+"""Searches are posted, and what they hold open is deleted. What may be done to which index, its own roles say."""
+WRITING = (*READING, "es:ESHttpPut")
+ANYTHING = (*WRITING, "es:ESHttpHead", "es:ESHttpPatch")
 
 
 class Search(Construct):
@@ -71,15 +75,22 @@ class Search(Construct):
                 removal=removal,
             )
             self._arn, endpoint = domain.arn, domain.endpoint
-            self.grant_requests(people.role)
+            self._grant(people.role, ANYTHING)
         self.url = f"https://{endpoint}"
-        self.grant_requests(self.master)
+        self._grant(self.master, ANYTHING)
 
     @property
     def dashboards_url(self) -> str:
         """Where people look."""
         return f"{self.url}/_dashboards"
 
-    def grant_requests(self, grantee: aws_iam.IRole) -> None:
-        """Let a role's requests reach the index, whose own roles then say what they may do."""
-        allow(grantee, REQUESTS, on=[f"{self._arn}/*"], because="every path of one domain, whose own roles rule it")
+    def grant_reading(self, grantee: aws_iam.IRole) -> None:
+        """Let a role's searches reach the index, whose own roles then say what it may read."""
+        self._grant(grantee, READING)
+
+    def grant_writing(self, grantee: aws_iam.IRole) -> None:
+        """Let a worker's requests reach the index, whose own roles then say what it may do."""
+        self._grant(grantee, WRITING)
+
+    def _grant(self, grantee: aws_iam.IRole, requests: Sequence[str]) -> None:
+        allow(grantee, requests, on=[f"{self._arn}/*"], because="every path of one domain, whose own roles rule it")

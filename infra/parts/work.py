@@ -5,10 +5,12 @@ from aws_cdk import aws_iam, aws_s3
 from infra.parts.grants import allow
 
 ANSWERS = "answers/"
-RUNS = ("runs/", "active/")
+RUNS, ACTIVE = "runs/", "active/"
+"""What becomes of each run, and which of them is each bucket's."""
 CONTROL = "control/"
 """Operators' orders; these and the runs stand below ``runs_uri``."""
 
+_BY_BUCKET = "It is named by the imagery's bucket; nothing else stands below."
 _READ = ["s3:GetObject"]
 _READ_WRITE = ["s3:GetObject", "s3:PutObject"]
 
@@ -31,14 +33,20 @@ def grant_work(grantee: aws_iam.IRole, *, data: aws_s3.IBucket) -> None:
 
 
 def grant_runs(grantee: aws_iam.IRole, *, data: aws_s3.IBucket) -> None:
-    """Let the planner and its jobs keep the record of runs."""
+    """Let the planner and its jobs keep the record of runs, and see which is the active one."""
     allow(
         grantee,
         _READ_WRITE,
-        on=[data.arn_for_objects(f"{prefix}*") for prefix in RUNS],
+        on=[data.arn_for_objects(f"{RUNS}*")],
         because="Records are named by run and shard; nothing else stands below.",
     )
+    allow(grantee, _READ, on=[data.arn_for_objects(f"{ACTIVE}*")], because=_BY_BUCKET)
     _grant_orders(grantee, data)
+
+
+def grant_activating(grantee: aws_iam.IRole, *, data: aws_s3.IBucket) -> None:
+    """Let the planner say which run is the active one."""
+    allow(grantee, ["s3:PutObject"], on=[data.arn_for_objects(f"{ACTIVE}*")], because=_BY_BUCKET)
 
 
 def _grant_orders(grantee: aws_iam.IRole, data: aws_s3.IBucket) -> None:

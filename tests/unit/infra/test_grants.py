@@ -104,3 +104,29 @@ def test_workers_roles_have_no_managed_policies(template_json: Any) -> None:
     template = template_json()
     roles = resources(template, "AWS::IAM::Role")
     assert not any("ManagedPolicyArns" in roles[find(template)] for find in ROLES.values())
+
+
+def test_a_run_is_begun_by_the_planner_alone(template_json: Any) -> None:
+    template = template_json()
+    beginning = {("s3:PutObject", "/active/*"), ("batch:CancelJob", ":job/*"), ("sqs:SendMessage", "<PlanQueue")}
+
+    def begins(role: str) -> set[tuple[str, str]]:
+        granted = allowed(template, ROLES[role](template))
+        return {(one, end) for one, end in beginning if any(one == action and end in on for action, on in granted)}
+
+    assert {role: begins(role) for role in ROLES if begins(role)} == {"planner": beginning}
+
+
+def test_the_operator_writes_what_steers_and_no_more(template_json: Any) -> None:
+    template = template_json()
+    written = {
+        (action.removeprefix("s3:"), on.rpartition(">/")[2])
+        for action, on in allowed(template, ROLES["operator"](template))
+        if action in ("s3:PutObject", "s3:DeleteObject")
+    }
+    assert written == {
+        ("PutObject", "runs/*"),
+        ("PutObject", "control/*"),
+        ("DeleteObject", "control/*"),
+        ("PutObject", "listings/*"),
+    }

@@ -9,7 +9,9 @@ from infra.parts.people import People
 from infra.parts.search import Search
 from tests.unit.infra.small import MONTH, findings, properties, resources, spelled, statements, template_of
 
-ALL = "es:ESHttpDelete es:ESHttpGet es:ESHttpHead es:ESHttpPatch es:ESHttpPost es:ESHttpPut"
+READ = {"Delete", "Get", "Post"}
+WRITE = {*READ, "Put"}
+ALL = {*WRITE, "Head", "Patch"}
 THEIRS = {
     "domain_endpoint": "search-x.eu-west-1.es.amazonaws.com",
     "domain_arn": "arn:aws:es:eu-west-1:111122223333:domain/x",
@@ -30,7 +32,9 @@ def build(stack, *, domain=None, instance_type="t3.small.search", instances=1, r
         removal=removal,
         **(domain or {"domain_endpoint": "", "domain_arn": ""}),
     )
-    search.grant_requests(aws_iam.Role(stack, "Worker", assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com")))
+    role = partial(aws_iam.Role, stack, assumed_by=aws_iam.ServicePrincipal("lambda.amazonaws.com"))
+    search.grant_writing(role("Writer"))
+    search.grant_reading(role("Reader"))
     CfnOutput(stack, "Url", value=search.url)
     CfnOutput(stack, "Dashboards", value=search.dashboards_url)
 
@@ -82,10 +86,16 @@ def test_only_the_set_ups_role_may_change_who_may_do_what():
     assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
-def test_people_worker_and_set_up_reach_this_domain_and_no_other():
+def test_each_reaches_this_domain_and_no_other_with_the_requests_that_it_makes():
     [name] = template_of(ours).find_resources("AWS::OpenSearchService::Domain")
-    granted = [(spelled(s["Action"]), spelled(s["Resource"])) for s in statements(template_of(ours))]
-    assert granted == [(ALL, f"<{name}.Arn>/*")] * 3
+    told = list(statements(template_of(ours)))
+    assert {spelled(one["Resource"]) for one in told} == {f"<{name}.Arn>/*"}
+    granted = sorted((methods(one) for one in told), key=len)
+    assert granted == [READ, WRITE, ALL, ALL]  # reader, writer, people and set-up
+
+
+def methods(statement):
+    return {action.removeprefix("es:ESHttp") for action in statement["Action"]}
 
 
 def test_dashboards_are_for_those_of_the_user_pool():
@@ -161,8 +171,9 @@ def test_a_domain_that_is_there_is_used_and_nothing_of_it_is_made():
     assert output(theirs, "Url") == f"https://{THEIRS['domain_endpoint']}"
     kinds = {one["Type"] for one in template_of(theirs).to_json()["Resources"].values()}
     assert kinds == {"AWS::IAM::Role", "AWS::IAM::Policy"}
-    granted = {(spelled(s["Action"]), spelled(s["Resource"])) for s in statements(template_of(theirs))}
-    assert granted == {(ALL, f"{THEIRS['domain_arn']}/*")}
+    told = list(statements(template_of(theirs)))
+    assert {spelled(one["Resource"]) for one in told} == {f"{THEIRS['domain_arn']}/*"}
+    assert sorted(map(methods, told), key=len) == [READ, WRITE, ALL]
 
 
 def test_whom_a_domain_that_is_there_must_let_in_is_known_before_the_stack_is():
