@@ -23,6 +23,7 @@ from rasterio.windows import Window as GdalWindow
 
 from batch_job.adapters.ranges import LocalFiles, RangedFile, RangedObject, RangeReader
 from batch_job.adapters.raster_header import HEAD_BYTES, check_parts, check_size, driver_of, read_facts, read_layout
+from batch_job.adapters.raster_nitf import read_segment
 from batch_job.adapters.raster_parts import (
     SAMPLE_BLOCKS,
     Layout,
@@ -32,6 +33,7 @@ from batch_job.adapters.raster_parts import (
     sample_of,
     sampled_sizes,
 )
+from batch_job.adapters.raster_single import check_single, check_single_head
 from batch_job.adapters.signals import signals_held
 from batch_job.errors import BackfillError, TooLargeError, UnreadableImageError
 from batch_job.ports import OpenRaster, RasterSource
@@ -79,12 +81,17 @@ class RasterOpener:
         file = RangedObject(reader, image, etag=etag)
         head = file.read(0, HEAD_BYTES)
         driver = driver_of(image, head)
+        check_single_head(image, head)
+        if driver == "NITF":
+            segment = read_segment(image, file.read)
+            head = file.read(segment.start, HEAD_BYTES) if segment.is_jpeg_2000 else head
         check_parts(image, head)
         with rasterio.Env(session=DummySession(), **_GDAL_OPTIONS):
             with _as_ours(image, file):
                 dataset = _open(image, file, driver)
             with dataset:
                 with _as_ours(image, file):
+                    check_single(image, dataset)
                     check_size(image, dataset, head)
                     facts, layout = read_facts(dataset), read_layout(dataset)
                 yield GdalRaster(image, dataset, file, facts, layout)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from rasterio.enums import ColorInterp
 
+from batch_job.adapters.raster_nitf import NITF_STARTS, NITF_UNCOMPRESSED
 from batch_job.adapters.raster_parts import Layout
+from batch_job.adapters.raster_single import is_webp
 from batch_job.errors import TooLargeError, UnreadableImageError, UnsupportedImageError
 from batch_job.values.image import ImageRef
 from batch_job.values.place import Georeference, Georeferencing, GroundControlPoint, LonLat
@@ -45,9 +47,12 @@ _ALLOWED = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JP2OpenJPEG"),
     (b"\xff\x4f\xff\x51", "JP2OpenJPEG"),
+    *((start, "NITF") for start in NITF_STARTS),
 )
 """First bytes, and the one GDAL driver that may then open the file. A driver that can open other files for it (VRT and
 its like) is never on this list."""
+
+FORMATS = "TIFF, JPEG 2000, JPEG, PNG, WebP and NITF"
 
 _JPEG_2000 = tuple(start for start, driver in _ALLOWED if driver == "JP2OpenJPEG")
 
@@ -55,10 +60,9 @@ _REFUSED = (
     (b"<VRTDataset", "VRT"),
     (b"GIF8", "GIF"),
     (b"BM", "BMP"),
-    (b"RIFF", "WebP"),
+    (b"RIFF", "RIFF (AVI, WAV)"),
     (b"%PDF", "PDF"),
-    (b"NITF", "NITF"),
-    (b"NSIF", "NITF"),
+    (b"NITF", "NITF other than 2.1"),
     (b"\x89HDF", "HDF5"),
     (b"CDF", "netCDF"),
     (b"SIMPLE", "FITS"),
@@ -87,13 +91,15 @@ def driver_of(image: ImageRef, head: bytes) -> str:
     """
     if not head:
         raise UnreadableImageError(f"{image.uri}: the file is empty")
+    if is_webp(head):
+        return "WEBP"
     for start, driver in _ALLOWED:
         if head.startswith(start):
             return driver
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     for start, name in _REFUSED:
         if text.startswith(start):
-            raise UnsupportedImageError(f"{image.uri}: {name} is not read, only TIFF, JPEG, PNG and JPEG 2000 are")
+            raise UnsupportedImageError(f"{image.uri}: {name} is not read, only {FORMATS} are")
     raise UnreadableImageError(f"{image.uri}: no image that we read; it begins with {head[:16]!r}")
 
 
@@ -130,9 +136,11 @@ def check_size(image: ImageRef, dataset: Any, head: bytes) -> None:
             f"{MAX_SIDE_PX:,} a side: cut it into several images"
         )
     _check_blocks(image, dataset)
-    if dataset.driver == "GTiff":
+    if dataset.driver == "GTiff" or dataset.tags().get("NITF_IC") in NITF_UNCOMPRESSED:
         return
-    if dataset.driver == "JP2OpenJPEG":
+    if dataset.driver == "WEBP":
+        _check_webp(image, dataset)
+    if head.startswith(_JPEG_2000):
         width, height = _largest_part(head, width=width, height=height)
     if width * height > MAX_SCANLINE_PIXELS:
         raise TooLargeError(
@@ -184,6 +192,15 @@ def _check_blocks(image: ImageRef, dataset: Any) -> None:
         raise TooLargeError(
             f"{image.uri}: a block of {cols} x {rows} px needs {n_bytes} bytes; at most {MAX_BLOCK_BYTES} are decoded "
             "at once: write it in smaller blocks (a COG)"
+        )
+
+
+def _check_webp(image: ImageRef, dataset: Any) -> None:
+    n_bytes = dataset.width * dataset.height * dataset.count
+    if n_bytes > MAX_BLOCK_BYTES:
+        raise TooLargeError(
+            f"{image.uri}: {dataset.width} x {dataset.height} px of WebP, which is decoded as a whole, need {n_bytes} "
+            f"bytes; at most {MAX_BLOCK_BYTES} are decoded at once"
         )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 
-IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".j2k", ".jpg", ".jpeg", ".png")
+IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".j2k", ".jpg", ".jpeg", ".png", ".webp", ".ntf", ".nitf")
 """Endings, in lower case, of keys that are taken for images unless settings say otherwise."""
 
 LOCAL_FILES = ""

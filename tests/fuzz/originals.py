@@ -69,6 +69,8 @@ def _by_gdal() -> Iterator[tuple[str, bytes]]:
     yield "rpcs", _gdal(rgb, rpcs=_RPCS, crs=None, transform=None, compress="DEFLATE")
     yield "jp2", _gdal(rgb, driver="JP2OpenJPEG", codec="JP2", reversible="YES")
     yield "jp2-16-bit", _gdal(_noise(1, "uint16"), driver="JP2OpenJPEG", codec="JP2", blockxsize=128, blockysize=128)
+    yield "nitf", _gdal(rgb, driver="NITF", **_NOWHERE)
+    yield "nitf-blocks-16-bit", _gdal(_noise(1, "uint16"), driver="NITF", blockxsize=64, blockysize=64, **_NOWHERE)
     yield "j2k", _gdal(rgb, driver="JP2OpenJPEG", codec="J2K", crs=None, transform=None)
 
 
@@ -80,6 +82,8 @@ def _by_pillow() -> Iterator[tuple[str, bytes]]:
     yield "jpeg-exif", _pillow(picture, "JPEG", exif=exif)
     yield "jpeg-progressive", _pillow(picture, "JPEG", progressive=True)
     yield "jpeg-cmyk", _pillow(picture.convert("CMYK"), "JPEG")
+    yield "webp", _pillow(picture, "WEBP", quality=90, exif=exif)
+    yield "webp-alpha", _pillow(picture.convert("RGBA"), "WEBP", lossless=True)
     yield "png-palette", _pillow(picture.quantize(50), "PNG", transparency=3)
     yield "png-one-bit", _pillow(picture.convert("1"), "PNG")
     yield "tiff-multipage", _pillow(picture, "TIFF", save_all=True, append_images=[picture.resize((90, 90))])
@@ -107,6 +111,7 @@ def _pillow(picture: Image.Image, form: str, **options: Any) -> bytes:
     return out.getvalue()
 
 
+_NOWHERE = {"crs": None, "transform": None}
 _GCPS = [
     GroundControlPoint(row=row, col=col, x=13 + col / 1e4, y=52 - row / 1e4)
     for row in (0, 150, HEIGHT)
