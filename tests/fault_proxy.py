@@ -158,7 +158,7 @@ class FaultProxy:
             connection.close()
 
 
-_HOP_BY_HOP = ("connection", "content-length", "keep-alive", "transfer-encoding")
+_HOP_BY_HOP = ("connection", "content-length", "expect", "keep-alive", "transfer-encoding")
 
 
 def _refuse_items(request: Request, upstream: Upstream, *, status: int, which: Callable[[int], bool], kind: str):

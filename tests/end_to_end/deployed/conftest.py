@@ -61,4 +61,4 @@ def stack(here: Site, request: pytest.FixtureRequest) -> Iterator[Stack]:
     yield here.stack()
     here.heal()
     if request.node.stash.get(_FAILED, False):
-        here.stands = None
+        here.forget()

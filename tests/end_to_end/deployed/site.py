@@ -1,10 +1,9 @@
 """An emulator to deploy to, whose workers reach the other services through proxies that play failures."""
 
-import json
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,15 @@ import boto3
 from opensearchpy import OpenSearch
 
 from local.emulation.addresses import ENDPOINT_VARIABLE
+from local.emulation.waits import VARIABLE as WAIT_VARIABLE
 from local.emulator import KEY, REGION, emulator
 from local.servers import Servers
 from tests.end_to_end.deployed.assembly import NO_CHANGES, Assembly
 from tests.end_to_end.deployed.stack import BUCKET, INDEX_PREFIX, Stack
-from tests.fault_proxy import Answer, FaultProxy, Request, Upstream, fault_proxy
+from tests.fault_proxy import FaultProxy, fault_proxy
 
+_newest: dict[OpenSearch, "Site"] = {}
+"""By index: who deployed last. There is one set of indices, and who deploys empties it."""
 MAX_WAIT_S = 1
 """What workers have messages wait for, at most; the product's waits begin at 10 s."""
 NOWHERE = "http://127.0.0.1:9"
@@ -36,10 +38,14 @@ class Site:
     """Between workers and OpenSearch."""
     detector: FaultProxy
     """Between workers and Rekognition."""
+    storage: FaultProxy
+    """Between workers and S3; paths are ``/BUCKET/KEY``."""
     batch: FaultProxy
     """Between workers and Batch: POST to ``/v1/submitjob`` and the like."""
     messages: FaultProxy
-    """Between workers and SQS; it shortens waits."""
+    """Between workers and SQS."""
+    is_lax: bool = True
+    """Whether requests may be changed on their way; where permissions are enforced, signatures are checked."""
     made: dict[str, Any] = field(default_factory=dict, repr=False)
     stands: Stack | None = None
 
@@ -52,44 +58,41 @@ class Site:
 
     def stack(self) -> Stack:
         """Give the stack that stands, or deploy it beside an empty bucket."""
-        if self.stands is None:
+        if self.stands is None or _newest.get(self.index) is not self:
             self.stands = self.deploy()
         return self.stands
 
     def deploy(self, assembly: Assembly | None = None) -> Stack:
         """Empty everything, and deploy anew."""
         self.clear()
+        _newest[self.index] = self
         self.client("s3").create_bucket(Bucket=BUCKET)
         return Stack(self, (assembly or self.assembly).deploy(self.client))
 
     def clear(self) -> None:
         """Leave nothing in the emulator, nor of the index."""
-        self.stands = None
+        self.forget()
         self.heal()
         with urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/_ministack/reset", method="POST")):  # noqa: S310
             pass
         self.index.indices.delete(index=f"{INDEX_PREFIX}-*")
 
+    def forget(self) -> None:
+        """Have the next that asks get a stack of its own."""
+        if self.stands is not None:
+            self.stands.close()
+        self.stands = None
+
     def heal(self) -> None:
         """End whatever failures are played."""
-        for proxy in (self.index_proxy, self.detector, self.batch, self.messages):
+        for proxy in (self.index_proxy, self.detector, self.storage, self.batch, self.messages):
             proxy.heal()
-        self.messages.change_next(10**9, _soon)
 
     def close(self) -> None:
+        """Let go of connections."""
+        self.forget()
         for client in self.made.values():
             client.close()
-
-
-def _soon(request: Request, upstream: Upstream) -> Answer:
-    """Shorten the waits of messages."""
-    if not request.headers.get("X-Amz-Target", "").startswith("AmazonSQS.ChangeMessageVisibility"):
-        return upstream(request)
-    asked = json.loads(request.body)
-    for one in (asked, *asked.get("Entries", ())):
-        if "VisibilityTimeout" in one:
-            one["VisibilityTimeout"] = min(MAX_WAIT_S, one["VisibilityTimeout"])
-    return upstream(replace(request, body=json.dumps(asked).encode()))
 
 
 @contextmanager
@@ -104,22 +107,26 @@ def site(
 ) -> Iterator[Site]:
     """Start an emulator with these variables beside the usual ones; ``AUTH=true`` has it enforce permissions."""
     with ExitStack() as opened:
-        urls = (opensearch_url, rekognition_url, NOWHERE, NOWHERE)
+        urls = (opensearch_url, rekognition_url, NOWHERE, NOWHERE, NOWHERE)
         proxies = [opened.enter_context(fault_proxy(url)) for url in urls]
-        index_proxy, detector, batch, messages = proxies
+        index_proxy, detector, storage, batch, messages = proxies
         recipe = emulator(
             {
                 ENDPOINT_VARIABLE: index_proxy.url.partition("//")[2],
                 "AWS_ENDPOINT_URL_REKOGNITION": detector.url,
+                "AWS_ENDPOINT_URL_S3": storage.url,
                 "AWS_ENDPOINT_URL_BATCH": batch.url,
                 "AWS_ENDPOINT_URL_SQS": messages.url,
+                WAIT_VARIABLE: str(MAX_WAIT_S),
                 **variables,
             }
         )
         servers = opened.enter_context(Servers((recipe,), folder))
-        batch.lead_to(servers.url(recipe))
-        messages.lead_to(servers.url(recipe))
-        made = Site(servers.url(recipe), folder / recipe.name, assembly, index, *proxies)
+        for proxy in (storage, batch, messages):
+            proxy.lead_to(servers.url(recipe))
+        made = Site(
+            servers.url(recipe), folder / recipe.name, assembly, index, *proxies, is_lax="AUTH" not in variables
+        )
         made.heal()
         opened.callback(made.close)
         yield made

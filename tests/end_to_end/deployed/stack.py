@@ -4,6 +4,7 @@ What must hold at rest, whatever happened, is ``Stack.assert_in_line``: the inde
 """
 
 import json
+import os
 import signal
 import time
 from collections import Counter
@@ -12,15 +13,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
+import orjson
 import psutil
 
 from batch_job.adapters.opensearch import refresh
 from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.s3_runs import S3RunStore
+from batch_job.cli.status import to_json, watch_of
 from batch_job.search.mappings import IndexNames
 from batch_job.values.image import ImageRef, is_image_key
 from batch_job.values.ledger import LedgerEntry, State
+from batch_job.wiring.operator import Operator, open_operator
 from local.emulator import aws_environment
 from local.inventory import Delivery, deliver
 from tests.end_to_end.deployed.assembly import STACK
@@ -34,8 +39,10 @@ BUCKET = "imagery"
 INDEX_PREFIX = "imagery"
 WITHIN_S = 60.0
 """An idle machine needs a few seconds for anything here."""
+LOOK_S = 0.1
 CAR_PX = (60, 30)
 TOP = 120
+JOB_STATES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
 UNENDED = ("submitted", "pending", "runnable", "starting", "running")
 
 Lefts = tuple[int, ...]
@@ -56,8 +63,14 @@ class Stack:
     outputs: Mapping[str, str]
     cars: dict[str, Lefts] = field(default_factory=dict)
     """By key, of what ``put`` wrote: what the index is to say."""
+    operator: Operator | None = field(default=None, repr=False)
     night: datetime = field(default_factory=lambda: datetime.now(tz=UTC))
     """When the scan of the newest inventory is said to have begun."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+        if self.operator is not None:
+            self.operator.close()
 
     # -- the bucket
 
@@ -99,10 +112,11 @@ class Stack:
         return imagery_backfill("--stack", STACK, name, *options, *index, env=aws_environment(self.site.endpoint))
 
     def status(self) -> dict[str, Any]:
-        """Ask how it stands, as ``status --json`` says it."""
-        done = self.command("status", "--json")
-        assert done.exit_code == 0, done.stderr
-        return json.loads(done.stdout)
+        """Ask how it stands: what ``status --json`` prints, by connections that stay open."""
+        if self.operator is None:
+            with patch.dict(os.environ, aws_environment(self.site.endpoint)):
+                self.operator = open_operator(STACK, index_url=self.site.index_proxy.url)
+        return json.loads(orjson.dumps(to_json(watch_of(self.operator).look())))
 
     def concerns(self) -> list[str]:
         """What wants a person, by name."""
@@ -117,6 +131,7 @@ class Stack:
             if quiet > 1:  # an event takes a moment from the bucket to the queue
                 return status
             assert time.monotonic() < end, f"not at rest: {status}\n{self.logs()}"
+            time.sleep(LOOK_S)
 
     def night_passed(self, delivery: Delivery | None = None) -> dict[str, Any]:
         """Deliver an inventory, unless one was, and wait until its run is finished; gives the last status."""
@@ -134,15 +149,16 @@ class Stack:
         end = time.monotonic() + WITHIN_S
         while not condition():
             assert time.monotonic() < end, f"it did not happen: {what}\n{self.status()}\n{self.logs()}"
-            time.sleep(0.05)
+            time.sleep(LOOK_S)
 
     def logs(self, *, last: int = 40) -> str:
         """The newest lines of all its workers, for whoever reads a failed test."""
         logs = self.site.client("logs")
         lines: list[tuple[int, str]] = []
         for group in logs.describe_log_groups()["logGroups"]:
-            for event in logs.filter_log_events(logGroupName=group["logGroupName"])["events"]:
-                lines.append((event["timestamp"], f"{group['logGroupName'][-30:]}: {event['message'].strip()}"))
+            name = group["logGroupName"]
+            events = logs.filter_log_events(logGroupName=name)["events"]
+            lines += [(event["timestamp"], f"{name[-30:]}: {event['message'].strip()}") for event in events]
         return "\n".join(line for _, line in sorted(lines)[-last:])
 
     # -- its parts
@@ -161,18 +177,32 @@ class Stack:
         """Put a message into one of the queues that outputs name, such as ``LiveQueueUrl``."""
         self.site.client("sqs").send_message(QueueUrl=self.outputs[queue], MessageBody=body)
 
-    def hide_messages_for(self, seconds: int, *queues: str) -> None:
-        """Have messages whose worker died come back after so long; the product says 20 minutes."""
-        for queue in queues:
-            attributes = {"VisibilityTimeout": str(seconds)}
-            self.site.client("sqs").set_queue_attributes(QueueUrl=self.outputs[queue], Attributes=attributes)
+    def purge(self, queue: str) -> None:
+        """Delete a queue's messages, as the runbook says for poison."""
+        self.site.client("sqs").purge_queue(QueueUrl=self.outputs[queue])
 
-    def jobs(self, queue: str = "JobQueue") -> Counter[str]:
-        """The states of a queue's jobs; an array is one."""
+    @contextmanager
+    def hiding_messages_for(self, seconds: int, queue: str) -> Iterator[None]:
+        """Have messages whose worker dies come back after so long; the product says 20 minutes."""
+        asked, name = {"QueueUrl": self.outputs[queue]}, "VisibilityTimeout"
+        sqs = self.site.client("sqs")
+        before = sqs.get_queue_attributes(**asked, AttributeNames=[name])["Attributes"]
+        sqs.set_queue_attributes(**asked, Attributes={name: str(seconds)})
+        try:
+            yield
+        finally:
+            sqs.set_queue_attributes(**asked, Attributes=before)
+
+    def job_ids(self, queue: str = "JobQueue") -> set[str]:
+        """The jobs of a queue, ended ones too; an array is one."""
         batch = self.site.client("batch")
-        states = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
-        pages = (batch.list_jobs(jobQueue=self.outputs[queue], jobStatus=state) for state in states)
-        return Counter(job["status"] for page in pages for job in page["jobSummaryList"])
+        pages = (batch.list_jobs(jobQueue=self.outputs[queue], jobStatus=state) for state in JOB_STATES)
+        return {job["jobId"] for page in pages for job in page["jobSummaryList"]}
+
+    def exit_codes(self) -> list[list[int]]:
+        """How the attempts of each job of the backfill ended; arrays, which have no attempts, left out."""
+        jobs = self.site.client("batch").describe_jobs(jobs=list(self.job_ids()))["jobs"]
+        return [[one["container"]["exitCode"] for one in job["attempts"]] for job in jobs if job["attempts"]]
 
     def workers(self, variable: str) -> list[psutil.Process]:
         """The processes of workers that have an environment variable: AWS_BATCH_JOB_ID, AWS_LAMBDA_FUNCTION_NAME."""

@@ -1,4 +1,6 @@
-"""An ordinary night and an ordinary day over the stack."""
+"""An ordinary night and an ordinary day over the stack; and what tells of days that were not."""
+
+import pytest
 
 from tests.end_to_end.deployed.stack import Stack
 
@@ -17,3 +19,20 @@ def test_a_night_and_a_day_bring_the_index_in_line_with_the_bucket(stack: Stack)
     status = stack.settled()
     stack.assert_in_line()
     assert status["concerns"] == []
+
+
+def test_a_label_that_is_twice_in_the_index_is_noticed_and_one_that_is_missing(stack: Stack):
+    stack.put("noticed/a.tif", 40, 300)
+    stack.settled()
+    stack.assert_in_line()
+    index, labels = stack.site.index, stack.names.labels
+    [again, *_] = (label for label in stack.labels() if label["key"] == "noticed/a.tif")
+    index.index(index=labels, id="again", body=again)
+    with pytest.raises(AssertionError):
+        stack.assert_in_line()
+    index.delete(index=labels, id="again")
+    stack.assert_in_line()
+    stack.cars["noticed/a.tif"] = (40,)
+    with pytest.raises(AssertionError):
+        stack.assert_in_line()
+    stack.cars["noticed/a.tif"] = (40, 300)
