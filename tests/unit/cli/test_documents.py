@@ -1,6 +1,7 @@
 """What the documents tell people to type exists, and where they point to is something."""
 
 import importlib.util
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import click
 import pytest
 
 from batch_job.cli.commands import WITHOUT_STACK, commands
+from batch_job.settings import DeploySettings, Output
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = sorted(
@@ -17,7 +19,11 @@ DOCUMENTS = sorted(
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
-COMMAND = ".venv/bin/imagery-backfill"
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+PROGRAM = "imagery-backfill"
+COMMAND = f".venv/bin/{PROGRAM}"
+ACTIVATED = ". .venv/bin/activate"
+"""From there on, in one document, programs need no folder."""
 
 
 def name_of(path: Path) -> str:
@@ -30,24 +36,67 @@ def lines_of(path: Path) -> Iterator[str]:
         yield from block.replace("\\\n", " ").splitlines()
 
 
+def commands_of(path: Path) -> Iterator[list[str]]:
+    """Command lines of ours, as their words; a stack that was exported before stands first."""
+    stack: list[str] = []
+    for line in lines_of(path):
+        if line.startswith("export BACKFILL_STACK="):
+            stack = ["--stack", shlex.split(line)[1].partition("=")[2]]
+        if line.startswith((COMMAND + " ", PROGRAM + " ")):
+            yield stack + shlex.split(line, comments=True)[1:]
+
+
 COMMANDS = [
-    pytest.param(shlex.split(line, comments=True)[1:], id=f"{name_of(path)}: {line[:60]}")
+    pytest.param(words, id=f"{name_of(path)}: {' '.join(words)[:60]}")
     for path in DOCUMENTS
-    for line in lines_of(path)
-    if line.startswith(COMMAND)
+    for words in commands_of(path)
 ]
+
+
+def anchors_of(path: Path) -> set[str]:
+    """The anchors that GitHub makes of a document's headings: small letters, no punctuation, dashes for spaces."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(text)}
+
+
+def leads_somewhere(link: str, path: Path) -> bool:
+    file, _, anchor = link.partition("#")
+    target = path.parent / file if file else path
+    return target.exists() and (not anchor or anchor in anchors_of(target))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_every_relative_link_leads_somewhere(path):
-    links = [link.partition("#")[0] for link in LINK.findall(path.read_text()) if "://" not in link]
-    assert [link for link in links if link and not (path.parent / link).exists()] == []
+    links = [link for link in LINK.findall(path.read_text()) if "://" not in link]
+    assert [link for link in links if not leads_somewhere(link, path)] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_programs_are_named_where_setup_puts_them(path):
-    words = [line.removeprefix("$ ").split(maxsplit=1)[0] for line in lines_of(path) if line.strip("$ ")]
-    assert not {"imagery-backfill", "python", "python3"} & set(words)
+    lines = itertools.takewhile(lambda line: line != ACTIVATED, lines_of(path))
+    words = [line.removeprefix("$ ").split(maxsplit=1)[0] for line in lines if line.strip("$ ")]
+    assert not {PROGRAM, "python", "python3", "npm", "npx"} & set(words)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_target_to_be_made_exists(path):
+    told = set(re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(), re.MULTILINE))
+    there = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert told - there == set()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_output_to_be_read_exists(path):
+    told = set(re.findall(r"\$\(output (\w+)\)", path.read_text()))
+    assert told - {one.value for one in Output} == set()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_setting_of_a_deployment_exists_and_goes_together(path):
+    for line in lines_of(path):
+        given = dict(re.findall(r"-c (\w+)=([^\s\"]+)", line.partition("#")[0]))
+        assert given.keys() <= DeploySettings.model_fields.keys()
+        DeploySettings.from_context({"bucket": "my-imagery"} | given)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
