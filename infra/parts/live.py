@@ -11,8 +11,9 @@ from infra.parts.queue import WorkQueue
 DETAIL_TYPES = ("Object Created", "Object Deleted", "Object Restore Completed")
 MEMORY_MIB = 3008
 """Several times what an image of ``max_live_bytes`` takes, decoded in one piece, and 1.7 vCPUs to do it."""
-BATCH_SIZE = 10
-"""Messages at once; what there is no time for is handed back."""
+BATCH_SIZE = 1
+"""An image may take all the time that there is. What waits behind it would be handed back untried, and counted as
+received: where images take minutes and many came at once, some would be dead letters that nobody ever tried."""
 MIN_CONCURRENCY = 2
 """Lambda takes no less."""
 

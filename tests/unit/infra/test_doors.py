@@ -43,8 +43,9 @@ def test_a_queue_stands_before_each_function(template_json: Any, handler: str, o
     assert source.get("Enabled", True)
 
 
-def test_an_inventory_is_planned_alone_as_a_csv_may_take_minutes(template_json: Any) -> None:
-    assert source_of(template_json(), PLAN)["BatchSize"] == 1
+@DOORS
+def test_messages_come_alone_as_each_may_take_minutes(template_json: Any, handler: str, output: str) -> None:
+    assert source_of(template_json(), handler)["BatchSize"] == 1
 
 
 @DOORS
