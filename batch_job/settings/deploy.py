@@ -1,7 +1,7 @@
 """What a deployment is told: ``cdk.json`` and ``-c name=value``; never the environment."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum, auto
 from typing import Annotated, Any, Self
 
@@ -21,6 +21,8 @@ ENDPOINT_REASON = (
     "give the host name that OpenSearch Service itself gave the domain, as search-x.eu-west-1.es.amazonaws.com: "
     "requests to any other are not signed, and the domain would refuse them"
 )
+MAX_SHARD_S = 36_000
+"""Of a whole shard while all workers share the calls: after 12 hours Batch ends a job for good (infra/parts/job.py)."""
 MAX_VOLUME_GB = {"t3.small.search": 100}
 """Of the node that is the default; the others take more than most need (OpenSearch Service quotas, EBS volume size)."""
 
@@ -160,20 +162,36 @@ class DeploySettings(KeyFilters, BaseSettings):
 
     @model_validator(mode="after")
     def _hang_together(self) -> Self:
-        if self.live_vcpus >= self.max_vcpus:
-            raise ValueError(f"live_vcpus ({self.live_vcpus}) must be under max_vcpus ({self.max_vcpus})")
-        for one, other in (("domain_endpoint", "domain_arn"), ("user_pool_id", "identity_pool_id")):
-            if bool(getattr(self, one)) != bool(getattr(self, other)):
-                raise ValueError(f"{one} and {other} go together")
-        most = MAX_VOLUME_GB.get(self.search_instance_type, self.search_volume_gb)
-        if self.search_volume_gb > most:
-            raise ValueError(f"search_volume_gb ({self.search_volume_gb}): {self.search_instance_type} takes {most} GB")
-        if self.user_pool_id and not self.people_role_arn:
-            raise ValueError("user_pool_id and people_role_arn go together: whom else is the index to let in?")
-        if self.user_pool_id and self.domain_endpoint:
-            raise ValueError("a domain of yours has its own sign-in: user_pool_id is of no use beside domain_endpoint")
+        if problems := [*self._misfits(), *self._lonely()]:
+            raise ValueError("; ".join(problems))
         self.pipeline()
         return self
+
+    def _misfits(self) -> Iterator[str]:
+        """Say which numbers do not go together."""
+        workers, chips, calls_per_s = self.max_vcpus - self.live_vcpus, self.shard_chips, self.backfill_calls_per_s
+        if workers < 1:
+            yield f"live_vcpus ({self.live_vcpus}) must be under max_vcpus ({self.max_vcpus})"
+        if chips * workers > MAX_SHARD_S * calls_per_s:
+            hours = chips * workers / calls_per_s / 3600
+            yield (
+                f"{workers} workers that share {calls_per_s:g} calls a second would take {hours:,.0f} h for a shard of "
+                f"{chips} chips, and Batch ends a job after 12: lower max_vcpus or shard_chips, or raise "
+                "backfill_calls_per_s"
+            )
+        most = MAX_VOLUME_GB.get(self.search_instance_type, self.search_volume_gb)
+        if self.search_volume_gb > most:
+            yield f"search_volume_gb ({self.search_volume_gb}): {self.search_instance_type} takes {most} GB"
+
+    def _lonely(self) -> Iterator[str]:
+        """Say what of the user's own lacks its other half, or has no use for it."""
+        for one, other in (("domain_endpoint", "domain_arn"), ("user_pool_id", "identity_pool_id")):
+            if bool(getattr(self, one)) != bool(getattr(self, other)):
+                yield f"{one} and {other} go together"
+        if self.user_pool_id and not self.people_role_arn:
+            yield "user_pool_id and people_role_arn go together: whom else is the index to let in?"
+        if self.user_pool_id and self.domain_endpoint:
+            yield "a domain of yours has its own sign-in: user_pool_id is of no use beside domain_endpoint"
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:

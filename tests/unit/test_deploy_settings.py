@@ -52,6 +52,7 @@ def test_every_wrong_value_is_named_at_once():
     ("wrong", "why"),
     [
         ({"max_vcpus": 2, "live_vcpus": 2}, "live_vcpus (2) must be under max_vcpus (2)"),
+        ({"max_vcpus": 129}, "128 workers that share 4 calls a second would take 18 h for a shard of 2000 chips"),
         ({"overlap_px": 2000}, "overlap_px"),
         (DOMAIN | {"domain_endpoint": "search.example.org"}, ENDPOINT_REASON),
         (DOMAIN | {"domain_endpoint": "https://search-x.eu-west-1.es.amazonaws.com"}, ENDPOINT_REASON),
@@ -68,6 +69,12 @@ def test_what_does_not_go_together_is_refused_with_the_reason(wrong, why):
     with pytest.raises(SettingsError) as caught:
         settings(**wrong)
     assert why in str(caught.value)
+
+
+def test_all_that_does_not_go_together_is_named_at_once():
+    with pytest.raises(SettingsError) as caught:
+        settings(max_vcpus=2, live_vcpus=2, search_volume_gb=101, user_pool_id="eu-west-1_abc")
+    assert all(name in str(caught.value) for name in ("live_vcpus", "search_volume_gb", "identity_pool_id", "people"))
 
 
 def test_ones_own_domain_or_pool_is_taken():
