@@ -30,6 +30,9 @@ ALREADY_EXISTS = "resource_already_exists_exception"
 INDEX_IS_MISSING = "index_not_found_exception"
 """Also the answer when a write asks for an alias and there is an index, or nothing, under that name."""
 
+REBUILT = "rebuilt"
+"""In the images index's ``_meta``: the texts with which it was made anew."""
+
 _BY_TYPE: Mapping[str, type[BackfillError]] = {
     INDEX_IS_MISSING: SetUpError,
     "strict_dynamic_mapping_exception": SetUpError,  # the index is older than this code
@@ -140,8 +143,24 @@ def create_indices(client: OpenSearch, names: IndexNames, *, shards: int = 1) ->
                 _bring_up_to_date(client, index, alias=alias, body=mapping(fields))
 
 
-def delete_indices(client: OpenSearch, names: IndexNames) -> None:
-    """Delete both indices; that there is none is no error. The archive fills those that are made next."""
+def rebuild_indices(client: OpenSearch, names: IndexNames, asked: str, *, shards: int = 1) -> None:
+    """Delete both indices and make them anew, once for each text that is asked with; the archive fills them.
+
+    The texts are kept in the images index: a deployment that is rolled back asks again what an older one asked.
+    """
+    index = names.behind(names.images)
+    with as_ours(f"looking how often {index} was made anew"):
+        found = client.indices.get_mapping(index=index, params={"ignore_unavailable": "true"})
+    before = found.get(index, {}).get("mappings", {}).get("_meta", {}).get(REBUILT, [])
+    if asked in before:
+        return
+    _delete_indices(client, names)
+    create_indices(client, names, shards=shards)
+    with as_ours(f"writing down that {index} was made anew"):
+        client.indices.put_mapping(index=index, body={"_meta": {REBUILT: [*before, asked]}})
+
+
+def _delete_indices(client: OpenSearch, names: IndexNames) -> None:
     for alias in (names.labels, names.images):
         index = names.behind(alias)
         with as_ours(f"deleting the index {index}"):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_pascal
 
 from batch_job.adapters.dashboards import import_objects
-from batch_job.adapters.opensearch import create_indices, delete_indices, open_client
+from batch_job.adapters.opensearch import create_indices, open_client, rebuild_indices
 from batch_job.adapters.security_roles import put_roles
 from batch_job.adapters.signing import domain_auth
 from batch_job.errors import AccessError, DeploymentError, SettingsError, TransientError
@@ -66,7 +66,7 @@ class Wanted(BaseModel):
 def set_up_search(wanted: Wanted, *, sleep: Callable[[float], None] = time.sleep) -> tuple[LeftOut, ...]:
     """Make everything that searching needs; what is there already is brought up to date.
 
-    Nothing is deleted, unless ``rebuild`` is not empty: then both indices are, first.
+    Nothing is deleted, unless ``rebuild`` is a text with which the indices were not made anew yet.
 
     Returns:
         What could not be made, and what the rest works without: saved objects; roles, on a server that has none.
@@ -80,7 +80,7 @@ def set_up_search(wanted: Wanted, *, sleep: Callable[[float], None] = time.sleep
     auth = domain_auth() if wanted.index_url.startswith("https://") else None
     with closing(open_client(wanted.index_url, http_auth=auth)) as client:
         if wanted.rebuild:
-            _patiently(lambda: delete_indices(client, names), sleep)
+            _patiently(lambda: rebuild_indices(client, names, wanted.rebuild, shards=wanted.shards), sleep)
         _patiently(lambda: create_indices(client, names, shards=wanted.shards), sleep)
         no_roles = _patiently(lambda: put_roles(client, names, access), sleep)
         no_objects = _import_all(lambda file: import_objects(client, bundles[file]), sleep)
