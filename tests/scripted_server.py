@@ -50,6 +50,8 @@ def scripted(respond: Callable[[Request], Response]) -> Iterator[Scripted]:
             for name, value in {"Content-Length": str(len(response.body)), **response.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            if self.command == "HEAD":  # has no body, or the next answer would seem to begin with it
+                return
             # a client may hang up on an answer that it finds too long
             try:
                 self.wfile.write(response.body)
