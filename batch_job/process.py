@@ -135,7 +135,8 @@ class _Visit:
         self._pipeline.progress.add(Count.BLANK, findings.blank)
         self._pipeline.progress.add(Count.KEPT, findings.sent)
         # never all at once: a broken header of a few bytes can ask for a thousand million chips
-        missing = (window for window in windows(record.grid) if window not in findings.known)
+        in_order = windows(record.grid, orientation=record.facts.orientation)
+        missing = (window for window in in_order if window not in findings.known)
         if (first := next(missing, None)) is not None:
             self._ask(chain([first], missing), findings)
         findings.check()

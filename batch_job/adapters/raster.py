@@ -93,7 +93,7 @@ class RasterOpener:
                 with _as_ours(image, file):
                     check_single(image, dataset)
                     check_size(image, dataset, head)
-                    facts, layout = read_facts(dataset), read_layout(dataset)
+                    facts, layout = read_facts(dataset, file.read), read_layout(dataset)
                 yield GdalRaster(image, dataset, file, facts, layout)
 
 

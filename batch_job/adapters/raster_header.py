@@ -2,6 +2,7 @@
 
 import re
 import struct
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from rasterio.enums import ColorInterp
 
 from batch_job.adapters.raster_nitf import NITF_STARTS, NITF_UNCOMPRESSED
+from batch_job.adapters.raster_orientation import ReadBytes, read_orientation
 from batch_job.adapters.raster_parts import Layout
 from batch_job.adapters.raster_single import is_webp
 from batch_job.errors import TooLargeError, UnreadableImageError, UnsupportedImageError
@@ -149,10 +151,10 @@ def check_size(image: ImageRef, dataset: Any, head: bytes) -> None:
         )
 
 
-def read_facts(dataset: Any) -> RasterFacts:
-    """Describe an open rasterio dataset."""
+def read_facts(dataset: Any, read: ReadBytes) -> RasterFacts:
+    """Describe an open rasterio dataset; ``read`` reads its file, for what GDAL does not tell."""
     bits = dataset.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") if dataset.count else None
-    return RasterFacts(
+    facts = RasterFacts(
         driver=dataset.driver,
         width=dataset.width,
         height=dataset.height,
@@ -163,7 +165,9 @@ def read_facts(dataset: Any) -> RasterFacts:
         bits=None if bits is None else int(bits),
         acquired=_acquired(dataset.tags()),
         georeference=_georeference(dataset),
+        descriptions=tuple(text or "" for text in dataset.descriptions) if any(dataset.descriptions) else (),
     )
+    return replace(facts, orientation=read_orientation(facts, dataset.tags(), read))
 
 
 def read_layout(dataset: Any) -> Layout:

@@ -2,20 +2,26 @@
 
 from collections.abc import Iterator
 
+from batch_job.imagery.orientation import Turn
+from batch_job.values.raster import UPRIGHT
 from batch_job.values.spaces import ChipGrid, Window
 
 
-def windows(grid: ChipGrid) -> Iterator[Window]:
-    """Yield the window of each chip, row by row from the top left, each once.
+def windows(grid: ChipGrid, *, orientation: int = UPRIGHT) -> Iterator[Window]:
+    """Yield the window of each chip, each once: row by row from the top left, or as the file holds the rows.
 
     Neighbours overlap by ``overlap_px`` or more: the last of a row or column is pulled back to end at the image's
     edge, so that it is as large as the others. An image smaller than a chip has one chip of its own size there.
+
+    Args:
+        grid: How the image is cut, as it is seen.
+        orientation: EXIF's number of the file, which is read once only in the order of its own rows.
     """
     width = min(grid.chip_px, grid.image_width)
     height = min(grid.chip_px, grid.image_height)
-    for row_off in _offsets(grid.image_height, grid):
-        for col_off in _offsets(grid.image_width, grid):
-            yield Window(col_off=col_off, row_off=row_off, width=width, height=height)
+    turn = Turn.by_exif(orientation)
+    for col_off, row_off in _corners(grid, turn):
+        yield Window(col_off=col_off, row_off=row_off, width=width, height=height)
 
 
 def count(grid: ChipGrid) -> int:
@@ -23,10 +29,17 @@ def count(grid: ChipGrid) -> int:
     return _steps(grid.image_width, grid) * _steps(grid.image_height, grid)
 
 
-def _offsets(length: int, grid: ChipGrid) -> Iterator[int]:
-    last = max(length - grid.chip_px, 0)
-    yield from range(0, last, grid.chip_px - grid.overlap_px)
-    yield last
+def _corners(grid: ChipGrid, turn: Turn) -> Iterator[tuple[int, int]]:
+    """Yield (col_off, row_off); a turned file's rows are columns as seen, or come from the bottom."""
+    cols = range(_steps(grid.image_width, grid))[:: -1 if turn.flips_cols else 1]
+    rows = range(_steps(grid.image_height, grid))[:: -1 if turn.flips_rows else 1]
+    ordered = ((col, row) for col in cols for row in rows) if turn.transposes else ((c, r) for r in rows for c in cols)
+    for col, row in ordered:
+        yield _offset(col, grid.image_width, grid), _offset(row, grid.image_height, grid)
+
+
+def _offset(step: int, length: int, grid: ChipGrid) -> int:
+    return min(step * (grid.chip_px - grid.overlap_px), max(length - grid.chip_px, 0))
 
 
 def _steps(length: int, grid: ChipGrid) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batch_job.imagery.bands import BandChoice, choose_bands
+from batch_job.imagery.orientation import upright
 from batch_job.imagery.stretch import Limits, declared_limits, measure_limits, needs_measuring, to_rgb
 from batch_job.ports import RasterSource
 from batch_job.settings import PipelineSettings, Stretch
@@ -54,11 +55,14 @@ class Picture:
 
 
 def open_picture(source: RasterSource, *, stretch: Stretch) -> Picture:
-    """Choose bands and measure the stretch, on a sample of a large image; 8-bit images are not read for that.
+    """Turn a raster upright, choose its bands and measure the stretch.
+
+    That is done on a sample of a large image, and not at all on 8-bit data.
 
     Raises:
         UnsupportedImageError: there is no picture in these bands.
     """
+    source = upright(source)
     choice = choose_bands(source.facts)
     if not needs_measuring(source.facts, choice):
         return Picture(source, choice, declared_limits(choice, source.facts))

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from batch_job.errors import SettingsError
 
-DETECTION_VERSION = 1
+DETECTION_VERSION = 2
 """Raise when the code cuts or encodes chips differently, so that old answers are not taken for new ones."""
 INDEX_VERSION = 1
 """Raise when the code makes other documents from the same answers: everything is re-indexed from the archive."""

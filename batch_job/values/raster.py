@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from batch_job.values.place import Georeference
 
+UPRIGHT = 1
+"""EXIF's orientation of a picture that lies in its file as people see it."""
+
 
 @dataclass(frozen=True, slots=True)
 class RasterFacts:
@@ -31,6 +34,10 @@ class RasterFacts:
     acquired: str | None = None
     """ISO 8601 in UTC, where the file says so."""
     georeference: Georeference = field(default_factory=Georeference)
+    descriptions: tuple[str, ...] = ()
+    """What the file calls each band, empty where it does not; or nothing at all."""
+    orientation: int = UPRIGHT
+    """EXIF's number, 1–8. Size and georeference are those of the file until ``imagery.orientation`` has turned them."""
 
     @property
     def bands(self) -> int:
@@ -50,6 +57,8 @@ class RasterFacts:
             "bits": self.bits,
             "acquired": self.acquired,
             "georeference": self.georeference.to_json(),
+            "descriptions": list(self.descriptions),
+            "orientation": self.orientation,
         }
 
     @classmethod
@@ -66,6 +75,8 @@ class RasterFacts:
             bits=facts["bits"],
             acquired=facts["acquired"],
             georeference=Georeference.from_json(facts["georeference"]),
+            descriptions=tuple(facts.get("descriptions", ())),
+            orientation=facts.get("orientation", UPRIGHT),
         )
 
 
