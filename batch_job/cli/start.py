@@ -110,6 +110,6 @@ def tell(run_id: str, listed: Listed, operator: Operator) -> None:
         click.echo("the bucket is empty: what the index still has of it is looked for, and removed", err=True)
     held = paused(operator.runs)
     if held is not None:
-        click.echo(f"{held.value} stand still: this is planned, and begins with: {this} resume", err=True)
+        click.echo(f"{held.value}: paused. This is planned, and begins with: {this} resume", err=True)
     click.echo(f"watch it: {this} status --watch", err=True)
     click.echo(run_id)

@@ -1,5 +1,7 @@
 """What the documents tell people to type exists, and where they point to is something."""
 
+import ast
+import importlib
 import importlib.util
 import itertools
 import re
@@ -19,6 +21,7 @@ DOCUMENTS = sorted(
 )
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```(?:sh)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 PROGRAM = "imagery-backfill"
 COMMAND = f".venv/bin/{PROGRAM}"
@@ -97,6 +100,16 @@ def test_every_setting_of_a_deployment_exists_and_goes_together(path):
         given = dict(re.findall(r"-c (\w+)=([^\s\"]+)", line.partition("#")[0]))
         assert given.keys() <= DeploySettings.model_fields.keys()
         DeploySettings.from_context({"bucket": "my-imagery"} | given)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_name_that_examples_import_exists(path):
+    for block in PYTHON.findall(path.read_text()):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom):
+                module = importlib.import_module(node.module)
+                names = [one.name for one in node.names if not hasattr(module, one.name)]
+                assert [name for name in names if importlib.util.find_spec(f"{node.module}.{name}") is None] == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
