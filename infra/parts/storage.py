@@ -7,11 +7,15 @@ from constructs import Construct
 
 from infra.parts.grants import allow
 from infra.parts.nag import acknowledge
+from infra.parts.work import RUNS
 
 INVENTORIES = "inventories"
 """S3's inventories are delivered under this prefix of the reports bucket, and nothing else is."""
 REPORT_DAYS = 30
 """A run reads its inventory within a day or two; the rest is for looking back."""
+RUN_DAYS = 365
+"""No run is worked on for so long, whatever is done again at however few calls a second; each leaves some 40 bytes an
+object, every night."""
 ABANDONED_UPLOAD_DAYS = 2
 """The parts of an upload that was broken off are paid for until somebody takes them away."""
 
@@ -48,8 +52,8 @@ class Storage(Construct):
         super().__init__(scope, construct_id)
         self._kms_key_arns = tuple(kms_key_arns)
         self.imagery = self._new_imagery(bucket_name) if new_bucket else self._existing_imagery(bucket_name)
-        self.data = self._own("Data", removal=removal)
-        self.reports = self._own("Reports", removal=removal, expire_after=Duration.days(REPORT_DAYS))
+        self.data = self._own("Data", removal=removal, expiry=_expiry(RUN_DAYS, below=RUNS))
+        self.reports = self._own("Reports", removal=removal, expiry=_expiry(REPORT_DAYS))
         _send_events(self.reports)
         self._let_s3_deliver()
 
@@ -101,17 +105,14 @@ class Storage(Construct):
         bucket.enable_event_bridge_notification()
         return bucket
 
-    def _own(self, construct_id: str, *, removal: RemovalPolicy, expire_after: Duration | None = None) -> aws_s3.Bucket:
-        rules = [_no_abandoned_uploads()]
-        if expire_after:
-            rules.append(aws_s3.LifecycleRule(id="expire", expiration=expire_after))
+    def _own(self, construct_id: str, *, removal: RemovalPolicy, expiry: aws_s3.LifecycleRule) -> aws_s3.Bucket:
         bucket = aws_s3.Bucket(
             self,
             construct_id,
             encryption=aws_s3.BucketEncryption.S3_MANAGED,
             block_public_access=aws_s3.BlockPublicAccess.BLOCK_ALL,
             enforce_ssl=True,
-            lifecycle_rules=rules,
+            lifecycle_rules=[_no_abandoned_uploads(), expiry],
             removal_policy=removal,
             # CloudFormation fails on a bucket that holds anything
             auto_delete_objects=removal is RemovalPolicy.DESTROY,
@@ -144,6 +145,10 @@ def _no_abandoned_uploads() -> aws_s3.LifecycleRule:
     return aws_s3.LifecycleRule(
         id="abandoned-uploads", abort_incomplete_multipart_upload_after=Duration.days(ABANDONED_UPLOAD_DAYS)
     )
+
+
+def _expiry(days: int, *, below: str | None = None) -> aws_s3.LifecycleRule:
+    return aws_s3.LifecycleRule(id="expire", expiration=Duration.days(days), prefix=below)
 
 
 def _send_events(bucket: aws_s3.Bucket) -> None:

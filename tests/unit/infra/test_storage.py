@@ -4,7 +4,6 @@ from functools import partial
 
 import pytest
 from aws_cdk import RemovalPolicy, aws_iam
-from aws_cdk.assertions import Match
 
 from infra.parts.storage import Storage
 from tests.unit.infra.small import findings, properties, resources, spelled, statements, template_of
@@ -34,7 +33,10 @@ def reports(template):
     [(name, one)] = [
         (name, one)
         for name, one in template.find_resources("AWS::S3::Bucket").items()
-        if any("ExpirationInDays" in rule for rule in one["Properties"]["LifecycleConfiguration"]["Rules"])
+        if any(
+            "ExpirationInDays" in rule and "Prefix" not in rule
+            for rule in one["Properties"]["LifecycleConfiguration"]["Rules"]
+        )
     ]
     return name, one
 
@@ -91,24 +93,15 @@ def test_what_is_to_go_is_emptied_first():
     assert len(own) == 2
 
 
-def test_reports_expire_and_answers_do_not():
+def test_reports_and_old_runs_expire_and_answers_do_not():
     template = template_of(existing)
     name, _ = reports(template)
-    days = {
-        rule.get("ExpirationInDays")
+    expiring = {
+        other == name: [(rule["ExpirationInDays"], rule.get("Prefix")) for rule in rules if "ExpirationInDays" in rule]
         for other, one in template.find_resources("AWS::S3::Bucket").items()
-        for rule in one["Properties"]["LifecycleConfiguration"]["Rules"]
-        if other != name
+        if (rules := one["Properties"]["LifecycleConfiguration"]["Rules"])
     }
-    assert days == {None}
-    template.has_resource_properties(
-        "AWS::S3::Bucket",
-        {
-            "LifecycleConfiguration": {
-                "Rules": Match.array_with([Match.object_like({"ExpirationInDays": 30, "Status": "Enabled"})])
-            }
-        },
-    )
+    assert expiring == {True: [(30, None)], False: [(365, "runs/")]}
 
 
 def test_reports_and_imagery_send_their_events():
