@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from batch_job.backfill.endings import Ending
 from batch_job.backfill.orders import EndAtOnce, Orders
 from batch_job.backfill.shards import RunFolder
 from batch_job.errors import (
@@ -22,7 +23,7 @@ from batch_job.errors import (
     TransientError,
     UnavailableError,
 )
-from batch_job.metrics import NO_METRICS, Metric, Metrics
+from batch_job.metrics import NO_METRICS, Metrics
 from batch_job.tally import Tally
 from batch_job.values.image import ImageRef
 from batch_job.values.work import Outcome, Shard, ShardDone, Skipped, SkipReason
@@ -119,15 +120,15 @@ class Child:
         The line is an interface: ``shard.done``, with ``run_id``, ``shard``, ``outcome`` (a ``ShardEnd``), ``error``
         (null or why), ``images``, ``errors``, ``chips``, ``calls``, ``labels``, ``exit_code`` and ``duration_ms``.
         """
-        began = self.now()
+        ending = Ending(tally=self.tally, began=self.now(), metrics=self.metrics, now=self.now)
         with structlog.contextvars.bound_contextvars(run_id=self.folder.run_id, shard=name):
-            end, error = self._tried(name, began)
-            self._log(end, error, began)
+            end, error = self._tried(name, ending)
+            ending.tell("shard.done", end, error)
         return end
 
-    def _tried(self, name: str, began: float) -> tuple[ShardEnd, str | None]:
+    def _tried(self, name: str, ending: Ending) -> tuple[ShardEnd, str | None]:
         try:
-            return self._worked(name, began)
+            return self._worked(name, ending)
         except (HandedBackError, EndAtOnce) as error:
             return (ShardEnd.ENDED if self.orders.ending else ShardEnd.PAUSED), _said(error)
         except TransientError as error:
@@ -138,7 +139,7 @@ class Child:
             log.exception("shard.defect")
             return ShardEnd.DEFECT, _said(error)
 
-    def _worked(self, name: str, began: float) -> tuple[ShardEnd, str | None]:
+    def _worked(self, name: str, ending: Ending) -> tuple[ShardEnd, str | None]:
         if self.folder.done(name) is not None:
             return ShardEnd.DONE_BEFORE, None
         shard = self.folder.shard(name)
@@ -156,36 +157,8 @@ class Child:
             return ShardEnd.LEFT, round_.error
         if round_.defects:
             return ShardEnd.DEFECT, round_.error
-        self.folder.write_done(self._marker(name, began))
+        self.folder.write_done(ending.marker(name))
         return ShardEnd.DONE, None
-
-    def _marker(self, name: str, began: float) -> ShardDone:
-        summary = self.tally.summary()
-        return ShardDone(
-            name=name,
-            images=dict(self.tally.images),
-            errors=dict(self.tally.errors),
-            calls=summary["calls"]["answered"],
-            labels=summary["labels"],
-            duration_ms=self._since(began),
-        )
-
-    def _log(self, end: ShardEnd, error: str | None, began: float) -> None:
-        facts: dict[str, Any] = {name: n for name, n in self.tally.summary().items() if name != "seconds"}
-        tell = log.error if end in (ShardEnd.DEFECT, ShardEnd.REFUSED) else log.info
-        tell(
-            "shard.done",
-            outcome=str(end),
-            error=error,
-            **facts,
-            exit_code=end.exit_code,
-            duration_ms=self._since(began),
-        )
-        figures = self.tally.figures() | {Metric.SECONDS: self.now() - began}
-        self.metrics.emit(figures, outcome=str(end), **structlog.contextvars.get_contextvars())
-
-    def _since(self, began: float) -> int:
-        return round((self.now() - began) * 1000)
 
 
 class _Round:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import Any
 
 import structlog
 
 from batch_job.backfill.child import LEFT_IN_A_ROW, STOPS
+from batch_job.backfill.endings import Ending
 from batch_job.backfill.listed_keys import CHUNK_ENTRIES, Comparison, ListedKeys
 from batch_job.backfill.orders import EndAtOnce, Orders
 from batch_job.backfill.shards import SWEEP_DONE, RunFolder
@@ -28,12 +28,12 @@ from batch_job.errors import (
 )
 from batch_job.ledger.nightly import Area, Unfinished, Unforgotten, Visit, nightly
 from batch_job.ledger.reconcile import Reconciler
-from batch_job.metrics import NO_METRICS, Metric, Metrics
+from batch_job.metrics import NO_METRICS, Metrics
 from batch_job.tally import Tally
 from batch_job.values.image import ImageRef
 from batch_job.values.inventory import Manifest, Scope
 from batch_job.values.ledger import LedgerEntry
-from batch_job.values.work import Outcome, ShardDone
+from batch_job.values.work import Outcome
 
 log = structlog.get_logger()
 
@@ -98,15 +98,15 @@ class Sweep:
         The line is an interface: ``sweep.done``, with ``run_id``, ``outcome`` (a ``SweepEnd``), ``error`` (null or
         why), ``images``, ``errors``, ``chips``, ``calls``, ``labels``, ``exit_code`` and ``duration_ms``.
         """
-        began = self.now()
+        ending = Ending(tally=self.tally, began=self.now(), metrics=self.metrics, now=self.now)
         with structlog.contextvars.bound_contextvars(run_id=self.folder.run_id):
-            end, error = self._tried(began)
-            self._log(end, error, began)
+            end, error = self._tried(ending)
+            ending.tell("sweep.done", end, error)
         return end
 
-    def _tried(self, began: float) -> tuple[SweepEnd, str | None]:
+    def _tried(self, ending: Ending) -> tuple[SweepEnd, str | None]:
         try:
-            return self._swept(began)
+            return self._swept(ending)
         except _SupersededError:
             return SweepEnd.SUPERSEDED, None
         except (HandedBackError, EndAtOnce) as error:
@@ -119,7 +119,7 @@ class Sweep:
             log.exception("sweep.defect")
             return SweepEnd.DEFECT, _said(error)
 
-    def _swept(self, began: float) -> tuple[SweepEnd, str | None]:
+    def _swept(self, ending: Ending) -> tuple[SweepEnd, str | None]:
         manifest = self.folder.manifest()
         if manifest.request.scope is not Scope.BUCKET:
             raise SetUpError(f"run {self.folder.run_id} lists some keys only, and says nothing of the others")
@@ -135,7 +135,7 @@ class Sweep:
             return SweepEnd.LEFT, steps.error
         if steps.defects:
             return SweepEnd.DEFECT, steps.error
-        self.folder.write_done(self._marker(began))
+        self.folder.write_done(ending.marker(SWEEP_DONE))
         return SweepEnd.DONE, None
 
     def _contradicted(self, manifest: Manifest) -> Iterator[ImageRef]:
@@ -159,34 +159,6 @@ class Sweep:
         self.orders.check()
         if is_behind(self.folder.store, manifest):
             raise _SupersededError
-
-    def _marker(self, began: float) -> ShardDone:
-        summary = self.tally.summary()
-        return ShardDone(
-            name=SWEEP_DONE,
-            images=dict(self.tally.images),
-            errors=dict(self.tally.errors),
-            calls=summary["calls"]["answered"],
-            labels=summary["labels"],
-            duration_ms=self._since(began),
-        )
-
-    def _log(self, end: SweepEnd, error: str | None, began: float) -> None:
-        facts: dict[str, Any] = {name: n for name, n in self.tally.summary().items() if name != "seconds"}
-        tell = log.error if end in (SweepEnd.DEFECT, SweepEnd.REFUSED) else log.info
-        tell(
-            "sweep.done",
-            outcome=str(end),
-            error=error,
-            **facts,
-            exit_code=end.exit_code,
-            duration_ms=self._since(began),
-        )
-        figures = self.tally.figures() | {Metric.SECONDS: self.now() - began}
-        self.metrics.emit(figures, outcome=str(end), **structlog.contextvars.get_contextvars())
-
-    def _since(self, began: float) -> int:
-        return round((self.now() - began) * 1000)
 
 
 class _Steps:
