@@ -1,5 +1,6 @@
 """One image through the stages: cut, encode, ask, dechip, merge, place, document."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +17,7 @@ from batch_job.detection.label_filter import LabelFilter
 from batch_job.detection.merge import merge
 from batch_job.errors import BackfillError
 from batch_job.hooks import MergedImage, correct, refine
+from batch_job.imagery.ahead import done_ahead
 from batch_job.imagery.encode import encode, is_blank, unscaled_frame
 from batch_job.imagery.grid import count, windows
 from batch_job.imagery.picture import Picture, grid_of, open_picture
@@ -30,6 +32,9 @@ from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.raster import RasterFacts
 from batch_job.values.spaces import Chip, Feature, Window
 from batch_job.values.work import Processed, Work
+
+ENCODERS = max(1, min(os.cpu_count() or 1, 4))
+"""Threads that encode chips: reading keeps up with no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,8 +201,19 @@ class _Visit:
         return self._pipeline.archive.writer(work.image, work.version, epoch=work.epoch, on_part=on_part)
 
     def _chips(self, missing: Iterable[Window], findings: Findings, writer: PartWriter | None) -> Iterator[Chip]:
-        """Yield the chips with something to see, one at a time; the blank ones are written down."""
+        """Yield the chips with something to see, encoded in threads, a few ahead of the one asked for."""
         settings = self._pipeline.settings
+
+        def encoded(seen: tuple[Window, NDArray[np.uint8]]) -> Chip:
+            window, rgb = seen
+            return encode(self._work.image, window, rgb, encoding=settings.encoding, quality=settings.jpeg_quality)
+
+        return done_ahead(encoded, self._seen(missing, findings, writer), threads=ENCODERS)
+
+    def _seen(
+        self, missing: Iterable[Window], findings: Findings, writer: PartWriter | None
+    ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
+        """Yield the windows with something to see, as the detector will get them; the blank ones are written down."""
         for window, rgb, valid in self._picture.read(missing):
             self._keeper.keep()
             if is_blank(rgb, valid):
@@ -207,5 +223,4 @@ class _Visit:
                 if writer is not None:
                     writer.add(blank)
                 continue
-            pixels = correct(rgb, settings.before_detection)
-            yield encode(self._work.image, window, pixels, encoding=settings.encoding, quality=settings.jpeg_quality)
+            yield window, correct(rgb, self._pipeline.settings.before_detection)

@@ -114,26 +114,44 @@ class RangedObject:
         joined = parts[0] if len(parts) == 1 else b"".join(parts)
         return joined[start - first * BLOCK_BYTES : end - first * BLOCK_BYTES]
 
+    def holds(self, start: int, length: int) -> bool:
+        """Tell whether so many bytes from ``start`` on are here."""
+        return all(index in self._blocks for index in _indices(start, length))
+
+    def fetch(self, start: int, length: int) -> None:
+        """Get what is not here of so many bytes, with one request, and nothing more; ``read`` finds them."""
+        missing = [index for index in _indices(start, length) if index not in self._blocks]
+        if missing:
+            self._raising(missing[0], missing[-1] - missing[0] + 1)
+
     def _block(self, index: int, last: int) -> bytes:
         """Give a block; ``last`` is the last that is asked for after it."""
         if self.error is not None:
             raise self.error
         if index not in self._blocks:
-            try:
-                self._fetch(index, last)
-            except Exception as error:
-                self.error = error
-                raise
+            self._raising(index, self._n_blocks(index, last))
         self._blocks.move_to_end(index)
         return self._blocks[index]
 
-    def _fetch(self, index: int, last: int) -> None:
-        """Get the blocks asked for, and more of those after them the longer the object is read in order."""
+    def _n_blocks(self, index: int, last: int) -> int:
+        """Tell how many blocks to get: those asked for, and more after them the longer the object is read in order."""
+        if self._size is not None and self._size <= SMALL_BYTES:
+            return MAX_BLOCKS_AT_ONCE  # all that is left
         in_order = index == self._after_last
         self._ahead = min(max(2 * self._ahead, FIRST_BLOCKS_AHEAD), MAX_BLOCKS_AT_ONCE) if in_order else 0
-        n_blocks = max(min(last - index + 1, MAX_BLOCKS_AT_ONCE), self._ahead)
-        if self._size is not None and self._size <= SMALL_BYTES:
-            n_blocks = MAX_BLOCKS_AT_ONCE  # all that is left
+        return max(min(last - index + 1, MAX_BLOCKS_AT_ONCE), self._ahead)
+
+    def _raising(self, index: int, n_blocks: int) -> None:
+        """Get blocks; the first error is the last thing that happens."""
+        if self.error is not None:
+            raise self.error
+        try:
+            self._get(index, n_blocks)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def _get(self, index: int, n_blocks: int) -> None:
         start, length = index * BLOCK_BYTES, n_blocks * BLOCK_BYTES
         portion = self._reader.read_range(self._image, etag=self._etag, start=start, length=length)
         self.requests += 1
@@ -146,6 +164,10 @@ class RangedObject:
         self._after_last = index + n_blocks
         while len(self._blocks) > MAX_BLOCKS_KEPT:
             self._blocks.popitem(last=False)
+
+
+def _indices(start: int, length: int) -> range:
+    return range(start // BLOCK_BYTES, (start + length - 1) // BLOCK_BYTES + 1)
 
 
 class RangedFile(io.RawIOBase):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from batch_job.ports import RasterSource
+from batch_job.ports.rasters import Show
 from batch_job.values.place import Georeference, GroundControlPoint
-from batch_job.values.raster import UPRIGHT, Pixels, RasterFacts
+from batch_job.values.raster import UPRIGHT, Pixels, RasterFacts, Shown
 from batch_job.values.spaces import Window
 
 _TRANSPOSED = (5, 6, 7, 8)
@@ -75,6 +76,13 @@ class UprightRaster:
         """Yield each window's pixels; see ``ports.RasterSource``."""
         for window, pixels in self.source.read_windows(map(self._in_file, windows), bands=bands):
             yield self._seen_window(window), self._seen(pixels)
+
+    def read_shown(
+        self, windows: Iterable[Window], *, bands: Sequence[int], show: Show
+    ) -> Iterator[tuple[Window, Shown]]:
+        """Yield each window as it is shown; see ``ports.RasterSource``."""
+        for window, shown in self.source.read_shown(map(self._in_file, windows), bands=bands, show=show):
+            yield self._seen_window(window), Shown(self._turn.seen(shown.rgb), self._turn.seen(shown.valid))
 
     def read_overview(self, *, bands: Sequence[int], max_px: int) -> Pixels:
         """Read the whole image, smaller; see ``ports.RasterSource``."""

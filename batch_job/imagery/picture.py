@@ -42,9 +42,9 @@ class Picture:
         return self.source.facts
 
     def read(self, windows: Iterable[Window]) -> Iterator[tuple[Window, NDArray[np.uint8], NDArray[np.bool_]]]:
-        """Yield each window's pixels and which of them are valid; errors as ``RasterSource.read_windows``."""
-        for window, pixels in self.source.read_windows(windows, bands=self.choice.bands):
-            yield window, self._rgb(pixels), pixels.valid
+        """Yield each window's pixels and which of them are valid, as ``RasterSource.read_shown``; errors as there."""
+        for window, shown in self.source.read_shown(windows, bands=self.choice.bands, show=self._rgb):
+            yield window, shown.rgb, shown.valid
 
     def overview(self, *, max_px: int) -> NDArray[np.uint8]:
         """Read the whole image scaled down to at most ``max_px`` a side."""

@@ -1,6 +1,6 @@
 """Pixels, and where they are on the ground."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 
 from batch_job.values.image import ImageRef
 from batch_job.values.place import Georeference
-from batch_job.values.raster import Pixels, RasterFacts
+from batch_job.values.raster import Pixels, RasterFacts, Shown
 from batch_job.values.spaces import Window
+
+Show = Callable[[Pixels], NDArray[np.uint8]]
+"""Makes (3, rows, columns) in 8-bit RGB of pixels as they stand in the file; each pixel by itself, in any thread."""
 
 
 class RasterSource(Protocol):
@@ -24,11 +27,20 @@ class RasterSource(Protocol):
     def read_windows(self, windows: Iterable[Window], *, bands: Sequence[int]) -> Iterator[tuple[Window, Pixels]]:
         """Yield the pixels of each window, in the order given, of the bands given (1-based, as in GDAL).
 
-        The reader may look ahead among the windows, so that it can decode every block once.
-
         Raises:
             UnreadableImageError: the bytes are broken.
             ChangedError: the object is not the version that was opened.
+        """
+        ...
+
+    def read_shown(
+        self, windows: Iterable[Window], *, bands: Sequence[int], show: Show
+    ) -> Iterator[tuple[Window, Shown]]:
+        """Yield each window as it is shown, in the order given; ``read_windows`` in one streamed pass.
+
+        Of windows that come row by row from the top, as a grid's do, every block is fetched and decoded once. Alive are
+        at most two rows of windows and the picture, in 8 bits, of the rows that are still needed. Raises as
+        ``read_windows``.
         """
         ...
 

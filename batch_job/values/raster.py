@@ -88,3 +88,13 @@ class Pixels:
     """(bands, rows, columns), the file's own type."""
     valid: NDArray[np.bool_]
     """(rows, columns); False where nodata, alpha or a mask says there is no picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A window as people see it."""
+
+    rgb: NDArray[np.uint8]
+    """(3, rows, columns); in memory (rows, columns, 3)."""
+    valid: NDArray[np.bool_]
+    """(rows, columns), as in ``Pixels``."""

@@ -250,8 +250,8 @@ def test_what_was_paid_before_the_lease_was_lost_is_archived():
     with pytest.raises(LeaseLostError):
         bench.process(detector, keeper=keeper)
     kept = list(Archive(bench.store).answers(IMAGE, bench.version(SETTINGS)))
-    # a look for each chip that is cut, and one before it is paid for
-    assert len(kept) == 13 // 2
+    # a look for each chip that is cut, some of them ahead, and one before it is paid for
+    assert 0 < len(kept) <= 13 // 2
     assert keeper.parts == 1
     rest = Noted(PlantedDetector(PLANTED))
     bench.process(rest)

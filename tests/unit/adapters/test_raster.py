@@ -22,7 +22,7 @@ from rasterio.io import MemoryFile
 from rasterio.rpc import RPC
 from rasterio.windows import Window as GdalWindow
 
-from batch_job.adapters import ranges, raster, raster_header, raster_parts
+from batch_job.adapters import gdal_thread, ranges, raster_header, raster_parts
 from batch_job.adapters.ranges import (
     BLOCK_BYTES,
     FIRST_BLOCKS_AHEAD,
@@ -43,7 +43,6 @@ from batch_job.errors import (
 )
 from batch_job.imagery.bands import Colours, choose_bands
 from batch_job.imagery.encode import is_blank
-from batch_job.imagery.grid import windows
 from batch_job.imagery.picture import open_picture
 from batch_job.imagery.stretch import declared_limits, to_rgb
 from batch_job.ports import RasterSource
@@ -51,7 +50,7 @@ from batch_job.settings import Stretch
 from batch_job.values.image import LOCAL_FILES, ImageRef
 from batch_job.values.place import Georeference, Georeferencing, LonLat
 from batch_job.values.raster import Pixels
-from batch_job.values.spaces import ChipGrid, Window
+from batch_job.values.spaces import Window
 
 REAL = Path(__file__).parents[4] / "shared" / "imagery"
 REAL_FILES = sorted(path.name for path in REAL.glob("*.*") if path.suffix != ".md")
@@ -171,17 +170,6 @@ def test_any_windows_in_any_order_read_as_rasterio_reads_them(layout: str, data:
             np.testing.assert_array_equal(pixels.valid, expected)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_whole_grid_reads_as_the_whole_image(layout: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(raster, "BAND_OF_ROWS_BYTES", 100_000)  # rows of chips are split too
-    grid = ChipGrid(image_width=400, image_height=300, chip_px=100, overlap_px=20)
-    with opened(LAYOUTS[layout]) as source:
-        full = whole(source).bands
-        for w, pixels in source.read_windows(windows(grid), bands=[1, 2, 3]):
-            cut = full[:, w.row_off : w.row_off + w.height, w.col_off : w.col_off + w.width]
-            np.testing.assert_array_equal(pixels.bands, cut)
-
-
 @pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
 def test_a_jpeg_2000_in_parts_reads_as_rasterio_reads_it(mode: str):
     shown = picture("L") if mode == "I;16" else picture(mode)
@@ -189,27 +177,6 @@ def test_a_jpeg_2000_in_parts_reads_as_rasterio_reads_it(mode: str):
                   tile_size=(128, 128))  # fmt: skip
     with MemoryFile(body) as file, file.open() as theirs:
         np.testing.assert_array_equal(read_all(body).bands, theirs.read())
-
-
-def test_a_row_of_chips_is_one_read():
-    class Counting:
-        reads = 0
-
-        def __init__(self, dataset: Any) -> None:
-            self.dataset = dataset
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.dataset, name)
-
-        def read(self, *args: Any, **named: Any) -> Any:
-            Counting.reads += 1
-            return self.dataset.read(*args, **named)
-
-    grid = ChipGrid(image_width=400, image_height=300, chip_px=100, overlap_px=20)
-    with opened(LAYOUTS["strips"]) as source:
-        counted = raster.GdalRaster(IMAGE, Counting(source.dataset), source.file, source.facts, source.layout)
-        rows = {window.row_off for window, _ in counted.read_windows(windows(grid), bands=[1])}
-    assert Counting.reads == len(rows) == 4
 
 
 def test_pixels_cannot_be_written_into_since_chips_share_them():
@@ -899,7 +866,7 @@ def test_what_fails_below_gdal_is_raised_as_it_is(
 def test_a_failure_that_gdal_takes_for_the_end_of_the_file_is_raised_too():
     error = UnavailableError("503")
     file = RangedObject(Failing(b"x", error, after=0), IMAGE, etag=None)
-    with pytest.raises(UnavailableError) as raised, raster._as_ours(IMAGE, file):
+    with pytest.raises(UnavailableError) as raised, gdal_thread.as_ours(IMAGE, file):
         assert file.open().read(10) == b""
     assert raised.value is error
 
