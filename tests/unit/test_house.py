@@ -69,6 +69,11 @@ def test_layers_are_those_that_are_held():
     assert [line.partition("─")[0].split() for line in drawn.splitlines()] == held
 
 
+def test_hooks_are_left_for_the_image_to_name():
+    """docs/image.md says so: a variable of the template would go before the image's."""
+    assert not re.search("BACKFILL_(AFTER_MERGING|BEFORE_DETECTION)", json.dumps(TEMPLATE))
+
+
 def test_the_readme_names_what_a_template_makes():
     table = README.partition("### What is created")[2].partition("###")[0]
     said: Counter[str] = Counter()
