@@ -6,7 +6,7 @@ from batch_job.adapters.batch_lists import MemoryJobList
 from batch_job.adapters.batch_unended import MemoryUnendedJobs
 from batch_job.adapters.memory import ManualClock, MemoryArchiveStore, MemoryLedger, MemoryObjectStore
 from batch_job.adapters.memory_failures import MemoryFailures
-from batch_job.adapters.memory_runs import MemoryJobQueue, MemoryMessageQueue, MemoryRunStore, MemoryStreams
+from batch_job.adapters.memory_runs import MemoryJobQueue, MemoryRunStore
 from batch_job.adapters.queue_doors import MemoryDoor
 from batch_job.adapters.sqs_depth import MemoryQueueDepth
 from batch_job.settings import Output, PlannerSettings
@@ -48,15 +48,12 @@ def memory_operator(deployment: Deployment | None = None) -> Operator:
         runs=runs,
         objects=store,
         reports=MemoryArchiveStore(),
-        streams=MemoryStreams(store),
         clock=ManualClock(),
         backfill_jobs=MemoryJobQueue(),
-        live_jobs=MemoryJobQueue(),
         job_lists={queue: MemoryJobList() for queue in Jobs},
         unended=MemoryUnendedJobs(),
         depths={queue: MemoryQueueDepth() for queue in Messages},
         doors={queue: MemoryDoor() for queue in (Messages.PLAN, Messages.LIVE)},
-        plan_messages=MemoryMessageQueue(),
         ledger=ledger,
         failures=MemoryFailures(ledger),
     )

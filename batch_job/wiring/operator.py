@@ -15,9 +15,9 @@ from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.opensearch_search import OpenSearchSearch
 from batch_job.adapters.queue_doors import QueueDoor
 from batch_job.adapters.s3 import Payer, S3ArchiveStore, S3Clock, S3ObjectStore, s3_client
-from batch_job.adapters.s3_runs import S3RunStore, S3Streams
+from batch_job.adapters.s3_runs import S3RunStore
 from batch_job.adapters.signing import auth_for
-from batch_job.adapters.sqs import SqsMessageQueue, sqs_client
+from batch_job.adapters.sqs import sqs_client
 from batch_job.adapters.sqs_depth import SqsQueueDepth
 from batch_job.adapters.stack import StackOutputs, assumed, own_session
 from batch_job.ports import (
@@ -28,9 +28,7 @@ from batch_job.ports import (
     JobList,
     JobQueue,
     Ledger,
-    MessageQueue,
     ObjectStore,
-    OpenStream,
     QueueDepth,
     RunStore,
     UnendedJobs,
@@ -52,17 +50,14 @@ class Operator:
     """Heads and lists the imagery."""
     reports: ArchiveStore
     """The reports bucket; the role may write below ``listings/``."""
-    streams: OpenStream
     clock: Clock
     backfill_jobs: JobQueue
-    live_jobs: JobQueue
     job_lists: Mapping[Jobs, JobList]
     unended: UnendedJobs
     """Of ``backfill_jobs``."""
     depths: Mapping[Messages, QueueDepth]
     doors: Mapping[Messages, Door]
     """Of the queues that functions work on."""
-    plan_messages: MessageQueue
     ledger: Ledger
     failures: FailureList
     on_close: ExitStack = field(default_factory=ExitStack)
@@ -150,10 +145,8 @@ def connect(found: Found, *, index_url: str | None = None) -> Operator:
         runs=S3RunStore(s3, bucket=runs_bucket, prefix=runs_prefix),
         objects=S3ObjectStore(s3, payer=payer),
         reports=S3ArchiveStore(s3, bucket=at.reports_bucket, prefix=""),
-        streams=S3Streams(s3),
         clock=S3Clock(s3),
         backfill_jobs=BatchJobQueue(batch, queue=at.job_queue, definition=at.job_definition),
-        live_jobs=BatchJobQueue(batch, queue=at.live_job_queue, definition=at.live_job_definition),
         job_lists={
             Jobs.BACKFILL: BatchJobList(batch, queue=at.job_queue),
             Jobs.LIVE: BatchJobList(batch, queue=at.live_job_queue),
@@ -161,7 +154,6 @@ def connect(found: Found, *, index_url: str | None = None) -> Operator:
         unended=BatchUnendedJobs(batch, queue=at.job_queue),
         depths={queue: SqsQueueDepth(sqs, url=url) for queue, url in urls.items()},
         doors={queue: QueueDoor(sqs, functions, urls[queue]) for queue in (Messages.PLAN, Messages.LIVE)},
-        plan_messages=SqsMessageQueue(sqs, url=at.plan_queue_url),
         ledger=OpenSearchLedger(index, names),
         failures=OpenSearchSearch(index, names),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import boto3
 import pytest
 
+from batch_job.adapters.sqs import SqsMessageQueue
 from batch_job.adapters.sqs_depth import SqsQueueDepth
 from batch_job.errors import SetUpError
 from batch_job.settings import Output
@@ -70,9 +71,9 @@ def test_a_stack_that_is_not_there_is_said_to_be_elsewhere(stack: str):
 
 def test_messages_of_the_stacks_queues_are_counted(stack: str):
     with open_operator(stack, region=REGION) as operator:
-        operator.plan_messages.send(["one", "two", "three"])
         url = operator.deployment.plan_queue_url
         sqs = boto3.client("sqs", region_name=REGION)
+        SqsMessageQueue(sqs, url=url).send(["one", "two", "three"])
         assert len(sqs.receive_message(QueueUrl=url)["Messages"]) == 1
         sqs.close()
         assert operator.depths[Messages.PLAN].depth() == Depth(waiting=2, in_flight=1)
