@@ -61,6 +61,14 @@ class Cdk:
         [found] = orjson.loads(outputs.read_bytes()).values()
         return {str(name): str(value) for name, value in found.items()}
 
+    def check_nothing_differs(self, endpoint: str) -> None:
+        """Compare the template with what is deployed. Raises as ``finish``: when anything differs, too."""
+        self._run("diff", "--fail", endpoint=endpoint)
+
+    def destroy(self, endpoint: str) -> None:
+        """Delete the stack that was deployed. Raises as ``finish``."""
+        self._run("destroy", "--force", endpoint=endpoint)
+
     def _run(self, command: str, *more: str, endpoint: str) -> None:
         started = self._start(command, *more, "--app", str(self.assembly), **aws_environment(endpoint))
         self._wait(command, started)

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import io
 import json
 import time
@@ -27,8 +28,9 @@ Client = Callable[[str], Any]
 
 def synthesised(shared: Path, **settings: Any) -> Path:
     """Write the assembly, unless it is there already; several processes may ask at once."""
-    folder = shared / "deployed-cdk.out"
-    with (shared / "deployed-cdk.lock").open("w") as lock:
+    name = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+    folder = shared / f"deployed-{name}"
+    with (shared / f"deployed-{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (folder / "written").exists():
             write_template(folder, **settings)

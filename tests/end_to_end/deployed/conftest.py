@@ -1,8 +1,9 @@
 """The product's template, deployed to an emulator of this session's own."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opensearchpy import OpenSearch
@@ -34,11 +35,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
 
 
 @pytest.fixture(scope="session")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    """The template that all stacks here are made from; workers of one run of pytest share it."""
+def synthesis(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Gives the folder of an assembly with other settings beside the usual; workers of one run of pytest share it."""
     base = tmp_path_factory.getbasetemp()
     shared: Path = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    return Assembly(synthesised(shared, **SETTINGS), {"BACKFILL_LEASE_S": str(LEASE_S)})
+
+    def synthesise(**others: Any) -> Path:
+        return synthesised(shared, **SETTINGS | others)
+
+    return synthesise
+
+
+@pytest.fixture(scope="session")
+def assembly(synthesis: Callable[..., Path]) -> Assembly:
+    """The template that all stacks here are made from."""
+    return Assembly(synthesis(), {"BACKFILL_LEASE_S": str(LEASE_S)})
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +62,8 @@ def here(
 ) -> Iterator[Site]:
     """An emulator to deploy to."""
     urls = {"opensearch_url": opensearch_url, "rekognition_url": rekognition_url}
-    with site(tmp_path_factory.mktemp("deployed"), assembly, index=index_client, **urls) as made:
+    node = {name: value for name, value in os.environ.items() if name == "NODE_PATH"}
+    with site(tmp_path_factory.mktemp("deployed"), assembly, index=index_client, **urls, variables=node) as made:
         yield made
 
 

@@ -65,17 +65,17 @@ class Site:
     def deploy(self, assembly: Assembly | None = None) -> Stack:
         """Empty everything, and deploy anew."""
         self.clear()
-        _newest[self.index] = self
-        self.client("s3").create_bucket(Bucket=BUCKET)
         return Stack(self, (assembly or self.assembly).deploy(self.client))
 
     def clear(self) -> None:
-        """Leave nothing in the emulator, nor of the index."""
+        """Leave nothing in the emulator but an empty bucket, and nothing of the index."""
         self.forget()
         self.heal()
         with urllib.request.urlopen(urllib.request.Request(f"{self.endpoint}/_ministack/reset", method="POST")):  # noqa: S310
             pass
         self.index.indices.delete(index=f"{INDEX_PREFIX}-*")
+        _newest[self.index] = self
+        self.client("s3").create_bucket(Bucket=BUCKET)
 
     def forget(self) -> None:
         """Have the next that asks get a stack of its own."""

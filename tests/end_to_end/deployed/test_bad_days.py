@@ -156,7 +156,7 @@ def test_of_five_overwrites_in_a_second_the_last_is_what_the_index_says_once(sta
     stack.assert_in_line()
 
 
-def test_access_that_is_denied_to_a_prefix_stops_what_needs_it_alone_until_somebody_acts_and_resumes(stack: Stack):
+def test_access_that_is_denied_to_a_prefix_fails_its_shard_and_shuts_the_live_door_until_somebody_resumes(stack: Stack):
     with stack.before_it_stood():
         stack.put("denied/a.tif", 100)
         stack.put("granted/b.tif", 100)
@@ -170,11 +170,13 @@ def test_access_that_is_denied_to_a_prefix_stops_what_needs_it_alone_until_someb
     assert {one["what"] for one in status["concerns"]} == {"no_job", "jobs_failed"}
     stack.put("denied/c.tif", 200)
     stack.until(lambda: "shut" in stack.concerns(), "the live door shuts")
+    stack.put("granted/d.tif", 300)
     stack.site.storage.heal()
     resumed = stack.command("resume")
     assert resumed.exit_code == 0, resumed.stderr
     status = stack.settled()
     assert images(status) == (2, 2, 0, 0)
+    assert status["messages"]["live_dead_letters"]["waiting"] == 0
     assert status["concerns"] == []
     stack.assert_in_line()
 
