@@ -12,7 +12,7 @@ NAMESPACE, STACK, LANE, BACKFILL = "ImageryBackfill", "stack", "lane", "backfill
 """As ``batch_job.metrics`` writes them."""
 SOON = Duration.minutes(5)
 HELD_UP = Duration.hours(1)
-"""A message that waits for so long is not waiting for its turn: its queue's door is shut."""
+"""A message that waits for so long stands before a shut door, or behind very many."""
 OVERDUE_HOURS = 48
 """S3 promises the first inventory within 48 hours, and then one a day."""
 RUNBOOK = "docs/runbook.md"
@@ -86,7 +86,7 @@ class Alarms(Construct):
         self._alarm(
             f"{door}HeldUp",
             queue.metric_approximate_age_of_oldest_message(statistic="Maximum", period=SOON),
-            what=f"A message has waited for {door.lower()} for an hour: is its event source disabled, or paused?",
+            what=f"A message has waited for {door.lower()} for an hour: is its door shut, or did many come at once?",
             section="Watch",
             threshold=HELD_UP.to_seconds(),
         )
