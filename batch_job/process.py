@@ -118,7 +118,8 @@ class _Visit:
         source = self._open_files.enter_context(
             self._pipeline.open_raster(self._work.image, etag=self._work.facts.etag)
         )
-        return open_picture(source, stretch=self._pipeline.settings.stretch)
+        settings = self._pipeline.settings
+        return open_picture(source, stretch=settings.stretch, bands=settings.bands)
 
     def merged_image(self, facts: RasterFacts) -> MergedImage:
         """Show the image to hooks after merging."""

@@ -25,8 +25,8 @@ from batch_job.wiring.run import Run, new_run_id
 TO_INDEX = "index"
 
 _SETTINGS = (
-    *("detector", "chip_px", "overlap_px", "min_confidence", "encoding", "jpeg_quality", "stretch", "calls_in_flight"),
-    *("before_detection", "after_merging", "include_labels", "exclude_labels"),
+    *("detector", "chip_px", "overlap_px", "min_confidence", "encoding", "jpeg_quality", "stretch", "bands"),
+    *("calls_in_flight", "before_detection", "after_merging", "include_labels", "exclude_labels"),
 )
 _TOGETHER = ("chip_px", "overlap_px")
 _HOOKS = {"before_detection", "after_merging"}

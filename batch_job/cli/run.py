@@ -36,6 +36,9 @@ log = structlog.get_logger()
 @setting("encoding", type=click.Choice(["jpeg", "png"]), text="How chips are sent.", default="jpeg")
 @setting("jpeg_quality", type=int, text="Quality of JPEG chips, 1-100.", default="90")
 @setting("stretch", type=click.Choice(["joint", "per_band"]), text="How other than 8-bit data becomes 8-bit.")
+@setting(
+    "bands", metavar="auto|R,G,B|ORDER", text="Which bands are shown; orders: naip, sentinel2, ...", default="auto"
+)
 @setting("calls_in_flight", type=int, text="Detector calls under way at once.", default="8")
 @setting("before_detection", multiple=True, metavar="MODULE:NAME", text="Hook on a chip's pixels.")
 @setting("after_merging", multiple=True, metavar="MODULE:NAME", text="Hook on an image's features.")

@@ -10,7 +10,7 @@ from batch_job.imagery.bands import BandChoice, choose_bands
 from batch_job.imagery.orientation import upright
 from batch_job.imagery.stretch import Limits, declared_limits, measure_limits, needs_measuring, to_rgb
 from batch_job.ports import RasterSource
-from batch_job.settings import PipelineSettings, Stretch
+from batch_job.settings import AUTO_BANDS, PipelineSettings, Stretch
 from batch_job.values.raster import Pixels, RasterFacts
 from batch_job.values.spaces import ChipGrid, Window
 
@@ -54,7 +54,7 @@ class Picture:
         return to_rgb(pixels, facts=self.facts, choice=self.choice, limits=self.limits)
 
 
-def open_picture(source: RasterSource, *, stretch: Stretch) -> Picture:
+def open_picture(source: RasterSource, *, stretch: Stretch, bands: str = AUTO_BANDS) -> Picture:
     """Turn a raster upright, choose its bands and measure the stretch.
 
     That is done on a sample of a large image, and not at all on 8-bit data.
@@ -63,7 +63,7 @@ def open_picture(source: RasterSource, *, stretch: Stretch) -> Picture:
         UnsupportedImageError: there is no picture in these bands.
     """
     source = upright(source)
-    choice = choose_bands(source.facts)
+    choice = choose_bands(source.facts, bands)
     if not needs_measuring(source.facts, choice):
         return Picture(source, choice, declared_limits(choice, source.facts))
     sample = source.read_sample(bands=choice.bands, max_px=MEASURED_PX)

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from batch_job.errors import SettingsError
 from batch_job.settings.doors import SHARD_CHIPS, KeyFilters
-from batch_job.settings.pipeline import PipelineSettings, split
+from batch_job.settings.pipeline import AUTO_BANDS, BANDS_TEXT, PipelineSettings, check_bands, split
 
 VPC_REASON = (
     "a domain in a VPC is not offered yet: people's browsers and the workers' public subnets could not reach it "
@@ -70,6 +70,7 @@ class DeploySettings(KeyFilters, BaseSettings):
     requester_pays: bool = Field(default=False, description="Pay for requests to a bucket whose owner does not.")
     chip_px: int = Field(default=1024, ge=80, le=10_000, description="Side of a chip, px.")
     overlap_px: int = Field(default=-1, ge=-1, description="How far chips overlap, px; -1: a fifth of chip_px.")
+    bands: str = Field(default=AUTO_BANDS, description=BANDS_TEXT)
     min_confidence: float = Field(default=55.0, ge=0, le=100, description="Detections below this are not asked for.")
     include_labels: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Only these labels are indexed, and those below them, comma-separated; empty: all."
@@ -145,6 +146,11 @@ class DeploySettings(KeyFilters, BaseSettings):
         if endpoint and not AMAZONS_ENDPOINT.fullmatch(endpoint):
             raise ValueError(ENDPOINT_REASON)
         return endpoint
+
+    @field_validator("bands")
+    @classmethod
+    def _names_bands(cls, bands: str) -> str:
+        return check_bands(bands)
 
     @field_validator("vpc_id")
     @classmethod

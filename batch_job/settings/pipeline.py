@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import re
 from enum import StrEnum, auto
 from typing import Annotated, Any, Self
 
@@ -27,11 +28,36 @@ class Stretch(StrEnum):
     PER_BAND = auto()
 
 
+class BandOrder(StrEnum):
+    """Orders of bands that have a name; ``imagery.presets`` holds them."""
+
+    RGB = auto()
+    BGR = auto()
+    NAIP = auto()
+    SENTINEL2 = auto()
+    LANDSAT8 = auto()
+    """And 9."""
+    LANDSAT7 = auto()
+    """And 4 and 5."""
+    WORLDVIEW = auto()
+    PLANETSCOPE = auto()
+
+
+AUTO_BANDS = "auto"
+"""The bands are those that the file names, or the first."""
+
+_BANDS = re.compile(r"[1-9][0-9]{0,3}(,[1-9][0-9]{0,3}){2}|[1-9][0-9]{0,3}")
+"""Three numbers, or one for grey."""
+
+
 class Encoding(StrEnum):
     """How chips are sent."""
 
     JPEG = auto()
     PNG = auto()
+
+
+BANDS_TEXT = f"Which bands are shown: `auto`, `R,G,B` or `N` by number, or an order: {', '.join(map(str, BandOrder))}."
 
 
 class PipelineSettings(BaseSettings):
@@ -52,6 +78,7 @@ class PipelineSettings(BaseSettings):
     encoding: Encoding = Field(default=Encoding.JPEG, description="Format of the chips sent.")
     jpeg_quality: int = Field(default=90, ge=1, le=100, description="Quality of JPEG chips.")
     stretch: Stretch = Field(default=Stretch.JOINT, description="How other than 8-bit data becomes 8-bit.")
+    bands: str = Field(default=AUTO_BANDS, description=BANDS_TEXT)
     calls_in_flight: int = Field(default=8, ge=1, le=256, description="Detector calls under way at once.")
     before_detection: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Callables `module:name`, chip pixels to chip pixels, comma-separated."
@@ -94,6 +121,11 @@ class PipelineSettings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return split(value)
+
+    @field_validator("bands")
+    @classmethod
+    def _names_bands(cls, bands: str) -> str:
+        return check_bands(bands)
 
     @field_validator("before_detection", "after_merging")
     @classmethod
@@ -146,6 +178,7 @@ class PipelineSettings(BaseSettings):
             encoding=self.encoding,
             jpeg_quality=self.jpeg_quality,
             stretch=self.stretch,
+            bands=self.bands,
             before_detection=self.before_detection,
         )
 
@@ -163,6 +196,18 @@ class PipelineSettings(BaseSettings):
 def split(value: object) -> object:
     """Take a text with commas for a tuple of texts; anything else is left to pydantic."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def check_bands(bands: str) -> str:
+    """Give the text back as it is compared: without spaces, in lower case.
+
+    Raises:
+        ValueError: it is no choice of bands.
+    """
+    text = bands.replace(" ", "").lower()
+    if text not in (AUTO_BANDS, *BandOrder) and not _BANDS.fullmatch(text):
+        raise ValueError(f"{bands!r} is neither auto nor band numbers (3,2,1, or 1) nor one of {', '.join(BandOrder)}")
+    return text
 
 
 def find_callable(name: str) -> Any:

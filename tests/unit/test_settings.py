@@ -21,6 +21,7 @@ def test_every_field_survives_the_environment(monkeypatch):
         encoding="png",
         jpeg_quality=77,
         stretch="per_band",
+        bands="5,3,2",
         calls_in_flight=3,
         before_detection=("math:floor", "math:ceil"),
         after_merging=("math:sqrt",),
@@ -73,6 +74,7 @@ def test_an_overlap_of_a_whole_chip_is_refused(overlap_px):
         {"encoding": "png"},
         {"jpeg_quality": 50},
         {"stretch": "per_band"},
+        {"bands": "sentinel2"},
         {"before_detection": ("math:floor",)},
         {"detector": "http@http://127.0.0.1:1"},
     ],
@@ -105,6 +107,17 @@ def test_to_include_is_not_to_exclude():
 
 def test_an_index_from_before_labels_could_be_chosen_stays_as_it_is():
     assert PipelineSettings.load().index_fingerprint == "0d366e5a4f7c03be"
+
+
+@pytest.mark.parametrize("bands", ["auto", "3,2,1", "1", "12", "sentinel2", "naip", "bgr", " 5, 3,2 ", "Landsat8"])
+def test_bands_are_numbers_or_an_order_with_a_name(bands):
+    assert PipelineSettings.load(bands=bands).bands == bands.replace(" ", "").lower()
+
+
+@pytest.mark.parametrize("bands", ["", "0,1,2", "1,2", "1,2,3,4", "spot5", "-1", "1,2,x", "99999"])
+def test_other_bands_are_refused_by_name(bands):
+    with pytest.raises(SettingsError, match=r"BACKFILL_BANDS: .* neither auto nor band numbers"):
+        PipelineSettings.load(bands=bands)
 
 
 def test_how_fast_we_call_changes_neither():
