@@ -113,7 +113,7 @@ def emulator(variables: Mapping[str, str] = NO_VARIABLES) -> Recipe:
     """Tell how to start an emulator that sees these variables too, as do its Lambdas and its jobs."""
     return Recipe(
         name="emulator",
-        title=f"S3 endpoint (ministack {PINNED})",
+        title=f"AWS emulator (ministack {PINNED})",
         prepare=partial(prepare, variables=variables),
         health_path="/_ministack/health",
         within_s=90.0,  # 2 s on an idle machine
