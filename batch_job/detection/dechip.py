@@ -1,9 +1,11 @@
 """From chip space to image space."""
 
-from batch_job.values.spaces import ChipDetection, ChipFrame, ChipGrid, ImageDetection, Kind, PixelBox, Window
+from batch_job.values.spaces import ChipDetection, ChipFrame, ChipGrid, ImageDetection, Kind, PixelBox, Sides, Window
 
 EDGE_TOLERANCE_PX = 2.0
 """Chip pixels. Detectors miss the end of a cut object by about one; encoding by a fraction of one more."""
+EDGE_TOLERANCE_SHARE = 0.08
+"""Of the box's width or height: detectors are wrong by a share of the box, of a large one by more than two pixels."""
 
 
 def dechip(found: ChipDetection, frame: ChipFrame, grid: ChipGrid) -> ImageDetection:
@@ -19,13 +21,21 @@ def dechip(found: ChipDetection, frame: ChipFrame, grid: ChipGrid) -> ImageDetec
     """
     window = frame.window
     if found.box is None:
-        return ImageDetection(found.label, found.confidence, Kind.REGION, _around(window), windows=(window,))
+        return ImageDetection(found.label, found.confidence, Kind.REGION, around(window), windows=(window,))
     box = _to_image_space(found.box, frame)
-    touches_edge = _touches_edge(box, frame, grid)
-    return ImageDetection(found.label, found.confidence, Kind.OBJECT, box, windows=(window,), touches_edge=touches_edge)
+    return ImageDetection(
+        found.label,
+        found.confidence,
+        Kind.OBJECT,
+        box,
+        windows=(window,),
+        cut=_cut_sides(box, frame, grid),
+        resolution_px=max(window.width / frame.content_width, window.height / frame.content_height),
+    )
 
 
-def _around(window: Window) -> PixelBox:
+def around(window: Window) -> PixelBox:
+    """Give a window as a box."""
     return PixelBox(
         min_col=float(window.col_off),
         min_row=float(window.row_off),
@@ -36,7 +46,7 @@ def _around(window: Window) -> PixelBox:
 
 def _to_image_space(box: PixelBox, frame: ChipFrame) -> PixelBox:
     """Scale by window / content, then shift; what rounding puts outside the window is clamped."""
-    window, limits = frame.window, _around(frame.window)
+    window, limits = frame.window, around(frame.window)
     px_per_col = window.width / frame.content_width
     px_per_row = window.height / frame.content_height
     return PixelBox(
@@ -47,14 +57,18 @@ def _to_image_space(box: PixelBox, frame: ChipFrame) -> PixelBox:
     )
 
 
-def _touches_edge(box: PixelBox, frame: ChipFrame, grid: ChipGrid) -> bool:
-    """Tell whether the box ends at an edge of the chip beyond which the image goes on."""
-    limits = _around(frame.window)
-    near_cols = EDGE_TOLERANCE_PX * frame.window.width / frame.content_width
-    near_rows = EDGE_TOLERANCE_PX * frame.window.height / frame.content_height
-    return (
-        (limits.min_col > 0 and box.min_col <= limits.min_col + near_cols)
-        or (limits.min_row > 0 and box.min_row <= limits.min_row + near_rows)
-        or (limits.max_col < grid.image_width and box.max_col >= limits.max_col - near_cols)
-        or (limits.max_row < grid.image_height and box.max_row >= limits.max_row - near_rows)
-    )
+def _cut_sides(box: PixelBox, frame: ChipFrame, grid: ChipGrid) -> Sides:
+    """Name the sides on which the box ends at an edge of the chip beyond which the image goes on."""
+    limits = around(frame.window)
+    near_cols = max(EDGE_TOLERANCE_PX * frame.window.width / frame.content_width, EDGE_TOLERANCE_SHARE * box.width)
+    near_rows = max(EDGE_TOLERANCE_PX * frame.window.height / frame.content_height, EDGE_TOLERANCE_SHARE * box.height)
+    cut = Sides.NONE
+    if limits.min_col > 0 and box.min_col <= limits.min_col + near_cols:
+        cut |= Sides.LEFT
+    if limits.min_row > 0 and box.min_row <= limits.min_row + near_rows:
+        cut |= Sides.TOP
+    if limits.max_col < grid.image_width and box.max_col >= limits.max_col - near_cols:
+        cut |= Sides.RIGHT
+    if limits.max_row < grid.image_height and box.max_row >= limits.max_row - near_rows:
+        cut |= Sides.BOTTOM
+    return cut

@@ -1,55 +1,79 @@
 """From what every chip saw to what the image shows, each thing once.
 
-Neighbouring chips overlap, so an object at their border is seen more than once: whole in at least one of them (an
-object no larger than the overlap is never cut by all), and in parts in the others. A part lies inside its object, which
-is why views are compared by intersection over *smaller*.
+Neighbouring chips overlap, so an object at their border is seen more than once, whole or in parts. But **two chips see
+the same pixels where they overlap: of one object both must say the same there.** That is what the rule looks at.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 
 import numpy as np
 
-from batch_job.detection.overlaps import JITTER_PX, Floats, Ints, areas, find_pairs, grown
-from batch_job.values.spaces import ImageDetection, Kind, PixelBox, Window
+from batch_job.detection.glimpses import find_glimpses
+from batch_job.detection.grouping import group
+from batch_job.detection.objects import Objects, describe
+from batch_job.detection.overlaps import find_pairs
+from batch_job.detection.views import Ints, Views
+from batch_job.values.spaces import ImageDetection, Kind, PixelBox, Sides, Window
 
 
 def merge(detections: Iterable[ImageDetection]) -> list[ImageDetection]:
     """Merge the views of each object, and the regions of each label.
 
-    *Objects*: the views of a label are visited from the most complete to the least (by area; one that is not cut by a
-    chip's edge comes before its cut ones). Each joins the closest object found so far of which it shows more than half
-    or that shows more than half of it (``overlaps.SAME_OBJECT_SHARE``); otherwise it is a new object. No object takes
-    two views from one chip: a detector that reports two things in one picture saw two things. The object has the label,
-    box and ``touches_edge`` of its most complete view, the highest confidence of all, and the windows of all.
+    1. A side of a box that ends at an edge of its chip, and not of the image, may be cut (``dechip``).
+    2. Of each view only the part on ground that another chip sees too is compared, with that chip's views; a cut side
+       is first moved to the chip's edge, where the object surely reaches.
+    3. *Parts*: more than half of the smaller part lies in the larger one, and whichever view goes on beyond the other's
+       chip, the other is cut there. So a part joins its whole, and halves that face each other across the border join.
+    4. *Wholes*: or both views, whole, are alike. So a small thing in the corner of a large one's box stays itself.
+    5. What is compared may be off by two pixels of the coarser picture, and sides by a share of the box.
+    6. Pairs are joined the closest first, never two views of one chip; those of two labels last, and only if they lie
+       on each other and one of them is whole there: one object under two names.
+    7. *Geometry*: an uncut view of the finest picture; else the box around the cut ones, mended where a coarser picture
+       saw more. ``cut`` names the sides that no chip saw the end of.
+    8. *Label*: of which the views are surest together (sum of confidences); *confidence*: the highest with that label.
+    9. *Regions*: one per label: the chips that carry it, with the highest confidence; a picture of the whole image
+       counts only where no chip carries the label.
 
-    *Regions*: one per label: the union of its windows, with the highest confidence.
-
-    The result does not depend on the order of the input, and merging it again changes nothing. Time and memory grow
-    about linearly where boxes of a label are not piled up.
+    The result does not depend on the order of the input, and merging it again changes nothing: what several chips saw
+    is taken as merged. Time and memory grow about linearly.
 
     Args:
-        detections: Of one image.
+        detections: Of one image; each seen in one chip (``dechip``), or merged already.
 
     Returns:
         Sorted by label, then from top to bottom.
     """
     ordered = sorted(detections, key=_all_facts)
     regions: dict[str, list[ImageDetection]] = {}
+    objects: list[ImageDetection] = []
+    merged: list[ImageDetection] = []
     for found in ordered:
         if found.kind is Kind.REGION:
             regions.setdefault(found.label.name, []).append(found)
-    objects = [found for found in ordered if found.kind is Kind.OBJECT]
-    merged = [*_merge_objects(objects), *map(_merge_region, regions.values())]
+        else:
+            (objects if len(found.windows) == 1 else merged).append(found)
+    merged += [*_merge_objects(objects), *map(_merge_region, regions.values())]
     return sorted(merged, key=_all_facts)
+
+
+def merge_views(views: Views) -> tuple[Ints, Objects]:
+    """Merge views as ``merge`` does, on arrays; of equally close pairs those of earlier views come first.
+
+    Returns:
+        For each view the index of the first view of its object, and the objects with more than one view.
+    """
+    pairs = find_pairs(views, find_glimpses(views))
+    groups = group(pairs, views.chips)
+    return groups, describe(views, groups)
 
 
 def _all_facts(found: ImageDetection) -> tuple[object, ...]:
     """Give everything that tells two detections apart: nothing is left to the order of the input."""
     box, label = found.box, found.label
     edges = (box.min_row, box.min_col, box.max_row, box.max_col)
-    details = (label.parents, label.aliases, label.categories, found.touches_edge)
+    details = (label.parents, label.aliases, label.categories, found.cut, found.resolution_px)
     return (label.name, found.kind, *edges, -found.confidence, found.windows, details)
 
 
@@ -57,62 +81,28 @@ def _merge_objects(objects: Sequence[ImageDetection]) -> list[ImageDetection]:
     """Merge views that are sorted by all their facts."""
     if not objects:
         return []
-    boxes = np.array([(b.min_col, b.min_row, b.max_col, b.max_row) for b in (found.box for found in objects)])
-    cut = np.array([found.touches_edge for found in objects])
-    order = np.argsort(-_completeness(boxes, cut), kind="stable")
-    views = [objects[i] for i in order]
-    parts = _find_parts(views, boxes[order])
-    joined = {part for members in parts.values() for part in members}
-    return [
-        _merge_views(view, [views[part] for part in parts.get(i, ())])
-        for i, view in enumerate(views)
-        if i not in joined
-    ]
-
-
-def _completeness(boxes: Floats, cut: Ints) -> Floats:
-    """Give what views are visited by, largest first: the area, of uncut ones with the jitter on their side.
-
-    A whole object comes before its own parts then, however both are off by a pixel, and no small object comes before a
-    large one that happens to be cut.
-    """
-    return np.where(cut, areas(boxes), areas(grown(boxes, JITTER_PX)))
-
-
-def _find_parts(views: Sequence[ImageDetection], boxes: Floats) -> dict[int, list[int]]:
-    """Give by an object's first view, as an index, the further views of it."""
-    labels = _numbered(view.label.name for view in views)
-    pairs = find_pairs(boxes, labels, _numbered(view.windows[0] for view in views))
-    # for each view in turn the objects before it, the closest first, of equals the most complete
-    order = np.lexsort((pairs.first, -pairs.closeness, pairs.second))
-    parts: dict[int, list[int]] = {}
-    windows: dict[int, set[Window]] = {}
-    joined: set[int] = set()
-    for first, second in zip(pairs.first[order].tolist(), pairs.second[order].tolist(), strict=True):
-        if second in joined or first in joined:
-            continue
-        seen_in = windows.setdefault(first, set(views[first].windows))
-        if seen_in.isdisjoint(views[second].windows):
-            seen_in.update(views[second].windows)
-            parts.setdefault(first, []).append(second)
-            joined.add(second)
-    return parts
-
-
-def _numbered(things: Iterable[Hashable]) -> Ints:
-    """Number things from 0 on, equal ones alike."""
-    numbers: dict[Hashable, int] = {}
-    return np.array([numbers.setdefault(thing, len(numbers)) for thing in things], dtype=np.int64)
-
-
-def _merge_views(whole: ImageDetection, parts: Sequence[ImageDetection]) -> ImageDetection:
-    if not parts:
-        return whole
-    return replace(whole, confidence=_highest([whole, *parts]), windows=_union([whole, *parts]))
+    views = Views.of(objects)
+    groups, several = merge_views(views)
+    members: dict[int, list[ImageDetection]] = {}
+    joined = np.bincount(groups, minlength=len(groups))[groups] > 1
+    for which in np.flatnonzero(joined).tolist():
+        members.setdefault(int(groups[which]), []).append(objects[which])
+    alone = [objects[which] for which in np.flatnonzero(~joined).tolist()]
+    names = {int(number): one.label.name for number, one in zip(views.labels, objects, strict=True)}
+    columns = (several.firsts, several.boxes, several.labels, several.confidences, several.cut, several.resolutions_px)
+    for first, edges, label, confidence, cut, px in zip(*(column.tolist() for column in columns), strict=True):
+        seen = members[first]
+        bearer = max((one for one in seen if one.label.name == names[label]), key=lambda one: one.confidence)
+        alone.append(
+            ImageDetection(
+                bearer.label, confidence, Kind.OBJECT, PixelBox(*edges), _union(seen), Sides(cut), resolution_px=px
+            )
+        )
+    return alone
 
 
 def _merge_region(seen: Sequence[ImageDetection]) -> ImageDetection:
-    windows = _union(seen)
+    windows = _finest(_union(seen))
     box = PixelBox(
         min_col=float(min(window.col_off for window in windows)),
         min_row=float(min(window.row_off for window in windows)),
@@ -120,11 +110,13 @@ def _merge_region(seen: Sequence[ImageDetection]) -> ImageDetection:
         max_row=float(max(window.row_off + window.height for window in windows)),
     )
     surest = max(seen, key=lambda found: found.confidence)
-    return ImageDetection(surest.label, surest.confidence, Kind.REGION, box, windows)
+    return replace(surest, box=box, windows=windows)
 
 
-def _highest(views: Sequence[ImageDetection]) -> float:
-    return max(view.confidence for view in views)
+def _finest(windows: Sequence[Window]) -> tuple[Window, ...]:
+    """Leave out the windows of larger chips, which say less about where: those of an overview, beside usual ones."""
+    least = min(window.width * window.height for window in windows)
+    return tuple(window for window in windows if window.width * window.height == least)
 
 
 def _union(views: Sequence[ImageDetection]) -> tuple[Window, ...]:

@@ -1,56 +1,58 @@
-"""Which boxes may show the same object: pairs by intersection over smaller, found without comparing all with all."""
+"""Which views may show the same object: found through cells, without comparing all with all."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from batch_job.detection.glimpses import ALIKE, JITTER_PX, Glimpses
+from batch_job.detection.views import Flags, Floats, Ints, Views, areas, grown, intersections
 
 SAME_OBJECT_SHARE = 0.5
-"""More than this of the smaller box inside the larger one: the same object, the rule measured best in peers.
+"""More than this of a part inside its whole: the same object, the rule measured best in peers."""
+FACING = 0.25
+"""Intersection over union of glimpses from which two halves, each cut by the other's chip, are one object. Upright
+things reach 0.85; of a long diagonal one the halves agree on less, as its glimpses' boxes hold much else."""
+CONFUSED = 0.7
+"""The same from which a view of one label and a view of another, both whole or one part of the other, are one object
+under two names. Never halves that face each other: things of two labels may lie over one another, and each be seen by
+one of the chips only."""
 
-From a half on, the middle of the smaller box lies in the larger one, which is what makes pairs quick to find."""
-JITTER_PX = 2.0
-"""How far two views of one object may disagree about a side: each is wrong by up to about one pixel.
-
-The larger box is grown by this much, so that a part one pixel wide is not lost beside its object. Objects of one label
-stand at least 3 px apart, and so do not reach each other."""
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-MAX_CANDIDATES = 1_000_000
-"""Pairs looked at in one go: about 200 MB, however boxes are piled up."""
+MAX_CANDIDATES = 500_000
+"""Pairs looked at in one go: about 100 MB, however boxes are piled up."""
+MAX_PILED = 64
+"""Boxes of one chip in one cell of their size, of which each is compared with the nearest in rank: more are a pile."""
 _MIN_CELL_BITS = 4
 """Cells of at least 16 px: smaller ones would only hold the same few boxes more often."""
-_CELL_NUMBER_BITS = 22
-"""Enough for cells of 16 px along 2**26 px; 19 bits are left for the labels of one image."""
+_LEVELS_ABOVE = 3
+"""A glimpse that is smaller by area fits by a quarter at least into the larger one on either axis."""
+_GROUND_PRIME, _ROW_PRIME, _COL_PRIME = (
+    np.uint64(0x9E3779B97F4A7C15),
+    np.uint64(0xC2B2AE3D27D4EB4F),
+    np.uint64(0x165667B19E3779F9),
+)
+"""Odd numbers of 64 random bits. Cells that share a number cost a comparison, nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Pairs of boxes that show the same object; the arrays have one item a pair."""
+    """Pairs of views that show the same object; the arrays have one item a pair."""
 
     first: Ints
-    """Index of the box that comes earlier in the input."""
+    """Index of the view that comes earlier."""
     second: Ints
     closeness: Floats
-    """Larger is likelier, at most 2."""
+    """Larger is likelier; 1 more where the labels are the same."""
 
 
-def find_pairs(boxes: Floats, groups: Ints, chips: Ints) -> Pairs:
-    """Find pairs of boxes of one group, from two chips, of which the smaller lies by more than half in the larger.
-
-    Args:
-        boxes: (n, 4) of min_col, min_row, max_col, max_row, px.
-        groups: (n,), from 0 on; boxes of different groups are never a pair.
-        chips: (n,); boxes of the same chip are never a pair.
-    """
-    levels = _levels(boxes)
+def find_pairs(views: Views, glimpses: Glimpses) -> Pairs:
+    """Find the pairs of glimpses of one ground, one from either chip, that show the same object."""
+    reach_px = JITTER_PX * views.resolutions_px[views.chips[glimpses.views]]
+    levels = _levels(glimpses.boxes, reach_px)
     found = [
-        _same_objects(boxes, chips, larger, smaller)
+        _same_objects(views, glimpses, reach_px, (larger, smaller))
         for level in np.unique(levels).tolist()
-        for larger, smaller in _candidates(boxes, groups, levels, level=level)
+        for larger, smaller in _candidates(glimpses, reach_px, levels, level=level)
     ]
     return Pairs(
         first=np.concatenate([np.empty(0, np.int64), *(pairs.first for pairs in found)]),
@@ -59,37 +61,45 @@ def find_pairs(boxes: Floats, groups: Ints, chips: Ints) -> Pairs:
     )
 
 
-def areas(boxes: Floats) -> Floats:
-    """Give the area of each box, px²."""
-    sides = boxes[:, 2:] - boxes[:, :2]
-    product: Floats = sides[:, 0] * sides[:, 1]
-    return product
-
-
-def grown(boxes: Floats, by_px: float) -> Floats:
-    """Move every side of every box outwards."""
-    moved: Floats = boxes + np.array([-by_px, -by_px, by_px, by_px])
-    return moved
-
-
-def _levels(boxes: Floats) -> Ints:
+def _levels(boxes: Floats, reach_px: Floats) -> Ints:
     """Give the size of the cells that each box is kept in, in bits: no side of a grown box is longer than its cell."""
-    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) + 2 * JITTER_PX
-    _, bits = np.frexp(sides)
+    reaching = _reaching(boxes, reach_px)
+    _, bits = np.frexp((reaching[:, 2:] - reaching[:, :2]).max(axis=1))
     levels: Ints = np.maximum(bits, _MIN_CELL_BITS).astype(np.int64)
     return levels
 
 
-def _candidates(boxes: Floats, groups: Ints, levels: Ints, *, level: int) -> Iterator[tuple[Ints, Ints]]:
-    """Yield larger boxes of this level and smaller ones whose middle lies in a cell of theirs, a portion at a time."""
+def _reaching(boxes: Floats, reach_px: Floats) -> Floats:
+    """Give where the middle of a smaller glimpse of the same object lies.
+
+    Halves that face each other share a quarter at least: the middle of one lies at most a quarter beside the other.
+    """
+    return grown(boxes, np.tile(boxes[:, 2:] - boxes[:, :2], 2) * (0.5 - FACING) + reach_px[:, None])
+
+
+def _is_near(smaller: Floats, reaching: Floats) -> Flags:
+    middles = (smaller[:, :2] + smaller[:, 2:]) / 2
+    inside = (reaching[:, :2] <= middles) & (middles <= reaching[:, 2:])
+    return np.asarray(inside.all(axis=1))
+
+
+def _candidates(glimpses: Glimpses, reach_px: Floats, levels: Ints, *, level: int) -> Iterator[tuple[Ints, Ints]]:
+    """Yield larger glimpses of this level and smaller ones with their middle in a cell of those, portion by portion."""
     cell_px = float(2**level)
     keepers = np.flatnonzero(levels == level)
-    keys, owners = _cells_of_boxes(grown(boxes[keepers], JITTER_PX), groups[keepers], keepers, cell_px)
-    # half of the smaller box fits into the larger one, which is grown: it is at most two levels above
-    visitors = np.flatnonzero(levels <= level + 2)
-    middles = (boxes[visitors, :2] + boxes[visitors, 2:]) / 2
-    visited = _keys(groups[visitors], np.floor(middles / cell_px).astype(np.int64))
+    grounds = np.unique(glimpses.grounds[keepers])
+    visitors = np.flatnonzero(levels <= level + _LEVELS_ABOVE)
+    places = np.searchsorted(grounds, glimpses.grounds[visitors])
+    visitors = visitors[grounds[np.minimum(places, len(grounds) - 1)] == glimpses.grounds[visitors]]
+    boxes = _reaching(glimpses.boxes[keepers], reach_px[keepers])
+    keys, owners = _cells_of_boxes(boxes, 2 * glimpses.grounds[keepers] + glimpses.ends[keepers], keepers, cell_px)
+    middles = (glimpses.boxes[visitors, :2] + glimpses.boxes[visitors, 2:]) / 2
+    other_ends = 2 * glimpses.grounds[visitors] + 1 - glimpses.ends[visitors]
+    visited = _keys(other_ends, np.floor(middles / cell_px).astype(np.int64))
     begins, ends = np.searchsorted(keys, visited, side="left"), np.searchsorted(keys, visited, side="right")
+    met = ends > begins
+    visitors, visited, begins, ends = visitors[met], visited[met], begins[met], ends[met]
+    begins, ends = _near_in_rank(visited, begins, ends)
     portion_of = np.cumsum(ends - begins) // MAX_CANDIDATES
     for portion in np.unique(portion_of).tolist():
         low, high = np.searchsorted(portion_of, [portion, portion + 1])
@@ -97,19 +107,68 @@ def _candidates(boxes: Floats, groups: Ints, levels: Ints, *, level: int) -> Ite
         yield owners[_ranges(begins[low:high], counts)], np.repeat(visitors[low:high], counts)
 
 
-def _same_objects(boxes: Floats, chips: Ints, larger: Ints, smaller: Ints) -> Pairs:
-    """Keep the candidates that are pairs."""
-    area, others = areas(boxes[larger]), areas(boxes[smaller])
-    # of equals the earlier counts as the larger, so that each pair is found once
-    ordered = (area > others) | ((area == others) & (larger < smaller))
-    kept = ordered & (chips[larger] != chips[smaller])
+def _near_in_rank(visited: Ints, begins: Ints, ends: Ints) -> tuple[Ints, Ints]:
+    """Have the r-th visitor of a pile compared with what is about r-th in it: a pile costs no square of its size."""
+    if not len(begins) or (ends - begins).max() <= MAX_PILED:
+        return begins, ends
+    order = np.argsort(visited, kind="stable")
+    starts = np.searchsorted(visited[order], visited[order], side="left")
+    ranks = np.empty_like(begins)
+    ranks[order] = np.arange(len(order)) - starts
+    from_rank = np.clip(begins + ranks - MAX_PILED // 2, begins, np.maximum(ends - MAX_PILED, begins))
+    return from_rank, np.minimum(from_rank + MAX_PILED, ends)
+
+
+def _same_objects(views: Views, glimpses: Glimpses, reach_px: Floats, candidates: tuple[Ints, Ints]) -> Pairs:
+    """Keep the candidates, as larger and smaller glimpses, that show the same object."""
+    larger, smaller = candidates
+    there, here = areas(glimpses.boxes[larger]), areas(glimpses.boxes[smaller])
+    # of equals that of the first chip counts as the larger, so that each pair is found once; numbers may collide
+    kept = (there > here) | ((there == here) & (glimpses.ends[larger] < glimpses.ends[smaller]))
+    kept &= glimpses.grounds[larger] == glimpses.grounds[smaller]
+    kept &= glimpses.ends[larger] != glimpses.ends[smaller]
     larger, smaller = larger[kept], smaller[kept]
-    inner, outer, area = boxes[smaller], boxes[larger], others[kept]
-    share = _intersections(inner, grown(outer, JITTER_PX)) / area
-    closeness = share + _intersections(inner, outer) / area
-    same = share > SAME_OBJECT_SHARE
-    first, second = np.minimum(larger, smaller), np.maximum(larger, smaller)
-    return Pairs(first=first[same], second=second[same], closeness=closeness[same])
+    near = _is_near(glimpses.boxes[smaller], _reaching(glimpses.boxes[larger], reach_px[larger]))
+    return _of_one_object(views, glimpses, larger[near], smaller[near])
+
+
+def _of_one_object(views: Views, glimpses: Glimpses, some: Ints, others: Ints) -> Pairs:
+    """Apply the rule of ``merge`` to pairs of glimpses."""
+    first, second = glimpses.views[some], glimpses.views[others]
+    px = views.resolutions_px[views.chips]
+    reach_px = JITTER_PX * np.maximum(px[first], px[second])[:, None]
+    closeness = _ious(grown(glimpses.boxes[some], reach_px), grown(glimpses.boxes[others], reach_px))
+    goes_on = glimpses.beyond[some] > 0
+    facing = goes_on & (glimpses.beyond[others] > 0)
+    part, whole = np.where(goes_on, second, first), np.where(goes_on, first, second)
+    share = _shares(views.boxes[part], views.boxes[whole], reach_px)
+    agree = np.where(facing, closeness >= FACING, share > SAME_OBJECT_SHARE)
+    alike = _ious(grown(views.boxes[first], reach_px), grown(views.boxes[second], reach_px)) >= ALIKE
+    same_label = views.labels[first] == views.labels[second]
+    same = alike | (agree & _cut_towards(views, glimpses, some, others))
+    same &= same_label | (~facing & (closeness >= CONFUSED))
+    first, second = np.minimum(first, second)[same], np.maximum(first, second)[same]
+    return Pairs(first, second, (closeness + same_label)[same])
+
+
+def _cut_towards(views: Views, glimpses: Glimpses, some: Ints, others: Ints) -> Flags:
+    """Tell whether each view that the other goes beyond is cut on such a side, as it must be; and one does."""
+    beyond, further = glimpses.beyond[some], glimpses.beyond[others]
+    cut, there = views.cut[glimpses.views[some]], views.cut[glimpses.views[others]]
+    towards = ((further == 0) | ((cut & further) > 0)) & ((beyond == 0) | ((there & beyond) > 0))
+    return np.asarray(towards & ((beyond | further) > 0))
+
+
+def _shares(smaller: Floats, larger: Floats, reach_px: Floats) -> Floats:
+    """Give how much of the smaller box lies in the larger one, or beside it by no more than the jitter."""
+    share: Floats = areas(intersections(smaller, grown(larger, reach_px))) / np.maximum(areas(smaller), 1e-9)
+    return share
+
+
+def _ious(boxes: Floats, others: Floats) -> Floats:
+    shared = areas(intersections(boxes, others))
+    ious: Floats = shared / (areas(boxes) + areas(others) - shared)
+    return ious
 
 
 def _cells_of_boxes(boxes: Floats, groups: Ints, owners: Ints, cell_px: float) -> tuple[Ints, Ints]:
@@ -117,20 +176,24 @@ def _cells_of_boxes(boxes: Floats, groups: Ints, owners: Ints, cell_px: float) -
     low = np.floor(boxes[:, :2] / cell_px).astype(np.int64)
     high = np.floor(boxes[:, 2:] / cell_px).astype(np.int64)
     wide, tall = high[:, 0] > low[:, 0], high[:, 1] > low[:, 1]
+    both = wide & tall
     cells = [
         _keys(groups, low),
         _keys(groups[wide], np.column_stack((high[wide, 0], low[wide, 1]))),
         _keys(groups[tall], np.column_stack((low[tall, 0], high[tall, 1]))),
-        _keys(groups[wide & tall], high[wide & tall]),
+        _keys(groups[both], high[both]),
     ]
-    keys, kept = np.concatenate(cells), np.concatenate((owners, owners[wide], owners[tall], owners[wide & tall]))
+    keys, kept = np.concatenate(cells), np.concatenate((owners, owners[wide], owners[tall], owners[both]))
     order = np.argsort(keys, kind="stable")
     return keys[order], kept[order]
 
 
 def _keys(groups: Ints, cells: Ints) -> Ints:
-    """Fold group, row and column into one number; boxes grown beyond the image lie in cell -1."""
-    return (groups << (2 * _CELL_NUMBER_BITS)) | ((cells[:, 1] + 1) << _CELL_NUMBER_BITS) | (cells[:, 0] + 1)
+    """Mix group, row and column into one number."""
+    col, row, group = (part.astype(np.uint64) for part in (cells[:, 0], cells[:, 1], groups))
+    mixed = group * _GROUND_PRIME ^ row * _ROW_PRIME ^ col * _COL_PRIME
+    keys: Ints = mixed.view(np.int64)
+    return keys
 
 
 def _ranges(begins: Ints, counts: Ints) -> Ints:
@@ -138,10 +201,3 @@ def _ranges(begins: Ints, counts: Ints) -> Ints:
     ends = np.cumsum(counts)
     numbers: Ints = np.arange(counts.sum(), dtype=np.int64) + np.repeat(begins - (ends - counts), counts)
     return numbers
-
-
-def _intersections(boxes: Floats, others: Floats) -> Floats:
-    low, high = np.maximum(boxes[:, :2], others[:, :2]), np.minimum(boxes[:, 2:], others[:, 2:])
-    sides = np.maximum(high - low, 0.0)
-    product: Floats = sides[:, 0] * sides[:, 1]
-    return product

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum, auto
+from enum import IntFlag, StrEnum, auto
 from typing import TYPE_CHECKING
 
 from batch_job.errors import GeometryError, GridError
@@ -117,6 +117,16 @@ class Kind(StrEnum):
     REGION = auto()
 
 
+class Sides(IntFlag):
+    """Some sides of a box."""
+
+    NONE = 0
+    LEFT = auto()
+    TOP = auto()
+    RIGHT = auto()
+    BOTTOM = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class ChipDetection:
     """What was seen in one chip, in chip space: pixels of the encoded picture."""
@@ -139,8 +149,15 @@ class ImageDetection:
     """Of an object its box; of a region the box around its chips."""
     windows: tuple[Window, ...]
     """The chips that saw it, sorted; a region is their union."""
-    touches_edge: bool = False
-    """Its box ends at a chip edge that is not the image's edge, so it may be cut."""
+    cut: Sides = Sides.NONE
+    """Where its box ends at a chip edge that is not the image's edge: it may go on there."""
+    resolution_px: float = 1.0
+    """Image pixels to one of the picture that it was seen in: no box is more exact than that."""
+
+    @property
+    def touches_edge(self) -> bool:
+        """Tell whether it may be cut."""
+        return bool(self.cut)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch_job.detection.dechip import EDGE_TOLERANCE_PX, dechip
+from batch_job.detection.dechip import EDGE_TOLERANCE_PX, EDGE_TOLERANCE_SHARE, dechip
 from batch_job.errors import GeometryError
-from batch_job.values.spaces import ChipDetection, ChipFrame, ChipGrid, Kind, Label, PixelBox, Window
+from batch_job.values.spaces import ChipDetection, ChipFrame, ChipGrid, Kind, Label, PixelBox, Sides, Window
 from tests.strategies import windows
 
 CAR = Label("Car", parents=("Vehicle",))
@@ -115,8 +115,23 @@ def test_a_box_at_any_edge_of_a_middle_chip_touches_it(edges: tuple[float, ...])
 
 
 def test_a_box_further_in_than_the_tolerance_touches_nothing() -> None:
-    inside = EDGE_TOLERANCE_PX + 0.1
+    inside = max(EDGE_TOLERANCE_PX, EDGE_TOLERANCE_SHARE * 100) + 0.1
     assert not dechip(car(inside, inside, 100 - inside, 100 - inside), plain(MIDDLE), GRID).touches_edge
+
+
+def test_the_tolerance_grows_with_the_box() -> None:
+    assert dechip(car(6, 40, 90, 60), plain(MIDDLE), GRID).cut == Sides.LEFT
+    assert not dechip(car(6, 40, 30, 60), plain(MIDDLE), GRID).cut
+
+
+def test_the_sides_that_are_cut_are_named() -> None:
+    assert dechip(car(0, 40, 60, 100), plain(MIDDLE), GRID).cut == Sides.LEFT | Sides.BOTTOM
+
+
+def test_a_picture_of_the_whole_has_coarser_pixels_and_cuts_nothing() -> None:
+    whole = Window(col_off=0, row_off=0, width=300, height=300)
+    found = dechip(car(0, 0, 60, 75), ChipFrame(whole, 80, 80, 75, 75), GRID)
+    assert (found.box, found.cut, found.resolution_px) == (PixelBox(0, 0, 240, 300), Sides.NONE, 4.0)
 
 
 @pytest.mark.parametrize(

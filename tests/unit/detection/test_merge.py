@@ -1,4 +1,6 @@
 import random
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 import pytest
@@ -6,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_job.detection import overlaps
-from batch_job.detection.merge import merge
-from batch_job.values.spaces import ChipGrid, ImageDetection, Kind, Label, PixelBox, Window
+from batch_job.detection.merge import _all_facts, merge
+from batch_job.detection.views import SIDES
+from batch_job.values.spaces import ChipGrid, ImageDetection, Kind, Label, PixelBox, Sides, Window
 from tests.golden_files import cases, check, load
 from tests.ideal_detector import Errors, errors, park, plant, see, windows_of
+from tests.merge_reference import reference
 
 CAR, BOAT = Label("Car"), Label("Boat", parents=("Vehicle",))
 LEFT, RIGHT = (
@@ -20,10 +24,14 @@ GRIDS = ((1024, 204), (512, 102), (640, 128))
 
 
 def seen(
-    *edges: float, label: Label = CAR, confidence: float = 90.0, window: Window = LEFT, cut: bool = False
+    *edges: float,
+    label: Label = CAR,
+    confidence: float = 90.0,
+    window: Window = LEFT,
+    cut: Sides = Sides.NONE,
+    px: float = 1.0,
 ) -> ImageDetection:
-    box = PixelBox(*edges)
-    return ImageDetection(label, confidence, Kind.OBJECT, box, (window,), touches_edge=cut)
+    return ImageDetection(label, confidence, Kind.OBJECT, PixelBox(*edges), (window,), cut, px)
 
 
 def region(*windows: Window, label: Label = CAR, confidence: float = 90.0) -> ImageDetection:
@@ -34,73 +42,44 @@ def region(*windows: Window, label: Label = CAR, confidence: float = 90.0) -> Im
 
 @st.composite
 def crowds(draw: st.DrawFn) -> list[ImageDetection]:
-    """Up to 24 detections of one or two labels, many of them over one another, whole numbers so that ties happen."""
+    """Up to 24 detections of two labels, many of them over one another, whole numbers so that ties happen.
+
+    Some are seen in a picture of the whole image with pixels four times as large.
+    """
     chips = windows_of(ChipGrid(image_width=200, image_height=140, chip_px=100, overlap_px=50))
+    whole = Window(col_off=0, row_off=0, width=200, height=140)
     found = []
     for _ in range(draw(st.integers(min_value=0, max_value=24))):
-        window, label = draw(st.sampled_from(chips)), draw(st.sampled_from((CAR, BOAT)))
+        window, label = draw(st.sampled_from([*chips, whole])), draw(st.sampled_from((CAR, BOAT)))
         confidence = draw(st.sampled_from((60.0, 75.0, 90.0)))
         if draw(st.integers(min_value=0, max_value=5)) == 0:
             found.append(region(window, label=label, confidence=confidence))
             continue
-        width, height = draw(st.integers(1, 100)), draw(st.integers(1, 100))
-        col, row = draw(st.integers(0, 100 - width)), draw(st.integers(0, 100 - height))
+        width, height = draw(st.integers(1, window.width)), draw(st.integers(1, window.height))
+        col, row = draw(st.integers(0, window.width - width)), draw(st.integers(0, window.height - height))
         low = (window.col_off + col, window.row_off + row)
         edges = (*low, low[0] + width, low[1] + height)
-        found.append(seen(*edges, label=label, confidence=confidence, window=window, cut=draw(st.booleans())))
+        cut = draw(st.sampled_from([Sides.NONE, at_edges(edges, window), Sides(draw(st.integers(0, 15)))]))
+        px = 4.0 if window == whole else 1.0
+        found.append(seen(*edges, label=label, confidence=confidence, window=window, cut=cut, px=px))
     return found
 
 
-def brute_force(detections: list[ImageDetection]) -> list[tuple[object, ...]]:
-    """The rule of ``merge`` for objects, as its docstring states it, comparing all with all."""
-    wholes: list[tuple[ImageDetection, set[Window], list[float]]] = []
-    for view in sorted((d for d in detections if d.kind is Kind.OBJECT), key=_completeness):
-        closest, best = None, 0.0
-        for whole in wholes:
-            # of equals the earlier counts as the larger
-            small, large = sorted((view.box, whole[0].box), key=_area)
-            if whole[0].label != view.label or whole[1] & set(view.windows):
-                continue
-            share = _shared(small, large, overlaps.JITTER_PX) / _area(small)
-            closeness = share + _shared(small, large, 0) / _area(small)
-            if share > overlaps.SAME_OBJECT_SHARE and closeness > best:
-                closest, best = whole, closeness
-        if closest is None:
-            wholes.append((view, set(view.windows), [view.confidence]))
-        else:
-            closest[1].update(view.windows)
-            closest[2].append(view.confidence)
-    return sorted(
-        (view.label.name, tuple(sorted(windows)), max(confidences), repr(view.box), view.touches_edge)
-        for view, windows, confidences in wholes
-    )
+def at_edges(edges: tuple[float, ...], window: Window) -> Sides:
+    limits = (window.col_off, window.row_off, window.col_off + window.width, window.row_off + window.height)
+    return reduce(or_, (side for side, a, b in zip(SIDES, edges, limits, strict=True) if a == b), Sides.NONE)
 
 
-def _area(box: PixelBox) -> float:
-    return box.width * box.height
-
-
-def _shared(box: PixelBox, other: PixelBox, grow_px: float) -> float:
-    cols = min(box.max_col, other.max_col + grow_px) - max(box.min_col, other.min_col - grow_px)
-    rows = min(box.max_row, other.max_row + grow_px) - max(box.min_row, other.min_row - grow_px)
-    return max(cols, 0) * max(rows, 0)
-
-
-def _completeness(found: ImageDetection) -> tuple[object, ...]:
-    box, grow_px = found.box, 0 if found.touches_edge else 2 * overlaps.JITTER_PX
-    size = (box.width + grow_px) * (box.height + grow_px)
-    edges = (box.min_row, box.min_col, box.max_row, box.max_col)
-    return (-size, found.label.name, *edges, -found.confidence, found.windows, found.touches_edge)
-
-
+@settings(deadline=None)
 @given(crowds())
-def test_objects_are_those_of_the_brute_force_rule(detections: list[ImageDetection]) -> None:
+def test_objects_are_those_of_the_rule_done_slowly(detections: list[ImageDetection]) -> None:
+    objects = [found for found in detections if found.kind is Kind.OBJECT]
+    expected = reference(sorted(objects, key=_all_facts))
     merged = [
-        (found.label.name, found.windows, found.confidence, repr(found.box), found.touches_edge)
-        for found in merge(detections)
-        if found.kind is Kind.OBJECT
+        (one.label.name, one.confidence, (b.min_col, b.min_row, b.max_col, b.max_row), one.cut)
+        for one, b in ((one, one.box) for one in merge(objects))
     ]
-    assert sorted(merged) == brute_force(detections)
+    assert sorted(merged) == [facts[:4] for facts in expected]
 
 
 @given(crowds(), st.randoms(use_true_random=False))
@@ -173,38 +152,117 @@ def test_the_ideal_detector_sees_doubles_for_merge_to_find() -> None:
 
 def test_a_sliver_joins_the_whole_object() -> None:
     whole = seen(85, 10, 120, 40, window=RIGHT)
-    sliver = seen(98.5, 9, 100, 41, window=LEFT, confidence=30.0, cut=True)
+    sliver = seen(98.5, 9, 100, 41, window=LEFT, confidence=30.0, cut=Sides.RIGHT)
     [merged] = merge([sliver, whole])
     assert (merged.box, merged.touches_edge, merged.windows) == (whole.box, False, (LEFT, RIGHT))
 
 
 def test_a_sliver_a_pixel_beside_its_object_joins_it() -> None:
     whole = seen(50, 10, 79, 40, window=LEFT)
-    sliver = seen(80, 10, 81, 40, window=RIGHT, cut=True)
+    sliver = seen(80, 10, 81, 40, window=RIGHT, cut=Sides.LEFT)
     assert len(merge([whole, sliver])) == 1
 
 
-def test_an_object_without_an_uncut_view_says_so() -> None:
-    views = [seen(60, 10, 100, 40, cut=True), seen(80, 10, 130, 40, window=RIGHT, cut=True)]
-    [merged] = merge([views[0], seen(80, 10, 102, 40, window=RIGHT, cut=True)])
-    assert merged.touches_edge
-    assert merged.box == views[0].box
+def test_halves_that_face_each_other_are_one_whole_object() -> None:
+    left, right = seen(60, 10, 100, 40, cut=Sides.RIGHT), seen(80, 10, 130, 41, window=RIGHT, cut=Sides.LEFT)
+    [merged] = merge([left, right])
+    assert (merged.box, merged.cut, merged.windows) == (PixelBox(60, 10, 130, 41), Sides.NONE, (LEFT, RIGHT))
+
+
+def test_an_object_of_which_an_end_was_not_seen_says_on_which_side() -> None:
+    left = seen(60, 10, 100, 40, cut=Sides.RIGHT)
+    right = seen(80, 10, 180, 40, window=RIGHT, cut=Sides.LEFT | Sides.RIGHT)
+    [merged] = merge([left, right])
+    assert (merged.cut, merged.touches_edge) == (Sides.RIGHT, True)
+
+
+def test_halves_that_share_no_row_are_two_objects() -> None:
+    halves = [seen(60, 10, 100, 40, cut=Sides.RIGHT), seen(80, 44, 130, 70, window=RIGHT, cut=Sides.LEFT)]
+    assert len(merge(halves)) == 2
+
+
+def test_three_parts_in_a_row_are_one_object() -> None:
+    third = Window(col_off=160, row_off=0, width=100, height=100)
+    parts = [
+        seen(70, 10, 100, 40, cut=Sides.RIGHT),
+        seen(80, 10, 180, 40, window=RIGHT, cut=Sides.LEFT | Sides.RIGHT),
+        seen(160, 10, 190, 40, window=third, cut=Sides.LEFT),
+    ]
+    [merged] = merge(parts)
+    assert (merged.box, merged.windows) == (PixelBox(70, 10, 190, 40), (LEFT, RIGHT, third))
+
+
+def test_a_small_thing_in_the_corner_of_a_large_ones_box_stays_itself() -> None:
+    large, small = seen(82, 5, 99, 95), seen(82, 6, 90, 14, window=RIGHT)
+    assert len(merge([large, small])) == 2
+
+
+def test_a_cut_view_is_no_part_of_what_ends_where_its_own_chip_begins() -> None:
+    neighbours = [seen(50, 10, 80.5, 40), seen(82, 10, 112, 40, window=RIGHT, cut=Sides.LEFT)]
+    assert len(merge(neighbours)) == 2
+
+
+def test_an_overview_gives_the_sides_that_no_chip_saw() -> None:
+    whole = Window(col_off=0, row_off=0, width=400, height=400)
+    overview = seen(8, 48, 300, 152, window=whole, px=4.0, confidence=70.0)
+    [merged] = merge([seen(10, 50, 100, 100, cut=Sides.RIGHT | Sides.BOTTOM), overview])
+    assert merged.box == PixelBox(10, 50, 300, 152)
+    assert (merged.cut, merged.confidence, merged.windows) == (Sides.NONE, 90.0, (LEFT, whole))
+
+
+def test_an_uncut_view_of_a_chip_is_more_exact_than_an_overviews() -> None:
+    whole = Window(col_off=0, row_off=0, width=400, height=400)
+    local = seen(10, 50, 60, 90)
+    [merged] = merge([local, seen(4, 44, 68, 96, window=whole, px=4.0)])
+    assert (merged.box, merged.resolution_px) == (local.box, 1.0)
+
+
+def test_two_names_for_one_object_become_the_surer_one() -> None:
+    views = [seen(81, 10, 99, 40, confidence=70.0), seen(81, 10, 99, 40, label=BOAT, window=RIGHT, confidence=80.0)]
+    [merged] = merge(views)
+    assert (merged.label, merged.confidence) == (BOAT, 80.0)
+
+
+def test_the_name_is_the_one_that_views_are_surest_of_together() -> None:
+    below = Window(col_off=0, row_off=0, width=100, height=110)
+    views = [
+        seen(81, 10, 99, 40, confidence=50.0),
+        seen(81, 10, 99, 40, label=BOAT, window=RIGHT, confidence=80.0),
+        seen(81, 10, 99, 41, window=below, confidence=60.0),
+    ]
+    [merged] = merge(views)
+    assert (merged.label, merged.confidence) == (CAR, 60.0)
+
+
+def test_two_labels_that_a_chip_gives_one_box_stay_two() -> None:
+    both = [seen(81, 10, 99, 40, label=label, window=window) for label in (CAR, BOAT) for window in (LEFT, RIGHT)]
+    assert [(one.label, one.windows) for one in merge(both)] == [(BOAT, (LEFT, RIGHT)), (CAR, (LEFT, RIGHT))]
+
+
+def test_an_overviews_region_counts_only_where_no_chip_carries_the_label() -> None:
+    whole = Window(col_off=0, row_off=0, width=400, height=400)
+    found = merge([region(LEFT), region(whole, confidence=95.0), region(whole, label=BOAT)])
+    assert [(one.label, one.windows, one.confidence) for one in found] == [
+        (BOAT, (whole,), 90.0),
+        (CAR, (LEFT,), 95.0),
+    ]
 
 
 def test_the_box_is_the_uncut_views_though_a_cut_one_is_a_little_larger() -> None:
-    cut, uncut = seen(60, 9, 100, 41, cut=True), seen(61, 11, 100, 39, window=RIGHT)
+    cut, uncut = seen(81, 9, 100, 41, cut=Sides.RIGHT), seen(82, 11, 100, 39, window=RIGHT)
     [merged] = merge([cut, uncut])
     assert merged.box == uncut.box
 
 
 def test_the_confidence_is_the_highest_of_all_views() -> None:
-    whole, part = seen(81, 10, 120, 40, window=RIGHT, confidence=70.0), seen(81, 10, 100, 40, confidence=88.0)
+    whole = seen(81, 10, 120, 40, window=RIGHT, confidence=70.0)
+    part = seen(81, 10, 100, 40, confidence=88.0, cut=Sides.RIGHT)
     [merged] = merge([whole, part])
     assert merged.confidence == 88.0
 
 
-def test_labels_are_not_merged_with_each_other() -> None:
-    assert len(merge([seen(81, 10, 99, 40), seen(81, 10, 99, 40, label=BOAT, window=RIGHT)])) == 2
+def test_things_of_two_labels_that_lie_elsewhere_in_the_chips_are_two() -> None:
+    assert len(merge([seen(81, 10, 99, 40), seen(90, 10, 115, 40, label=BOAT, window=RIGHT)])) == 2
 
 
 def test_two_detections_of_one_chip_are_two_objects() -> None:
@@ -243,7 +301,7 @@ def test_detections_merge_as_recorded(case: Path) -> None:
             Kind(item["kind"]),
             PixelBox(*item["box"]),
             (chips[item["window"]],),
-            touches_edge=item.get("touches_edge", False),
+            reduce(or_, (Sides[name] for name in item.get("cut", ())), Sides.NONE),
         )
         for item in given_here["detections"]
     ]
@@ -258,5 +316,5 @@ def _told(found: ImageDetection, chips: list[Window]) -> dict[str, object]:
         "confidence": found.confidence,
         "box": [box.min_col, box.min_row, box.max_col, box.max_row],
         "windows": [chips.index(window) for window in found.windows],
-        "touches_edge": found.touches_edge,
+        "cut": [side.name for side in found.cut],
     }

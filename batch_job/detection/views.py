@@ -1,0 +1,82 @@
+"""What chips saw, as arrays: one item a view, boxes as (n, 4) of min_col, min_row, max_col, max_row in image pixels."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batch_job.values.spaces import ImageDetection, Sides
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+SideBits = NDArray[np.uint8]
+"""(n,) of ``Sides``."""
+
+SIDES = (Sides.LEFT, Sides.TOP, Sides.RIGHT, Sides.BOTTOM)
+"""In the order of a box's columns."""
+OUTWARDS = np.array([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Views of one image."""
+
+    boxes: Floats
+    labels: Ints
+    """(n,), from 0 on."""
+    confidences: Floats
+    """(n,), 0–100."""
+    chips: Ints
+    """(n,) into ``windows``: which chip saw it."""
+    cut: SideBits
+    """(n,): sides that end at the chip's edge, where that is not the image's."""
+    windows: Floats
+    """(m, 4): the chips, as boxes."""
+    resolutions_px: Floats
+    """(m,): image pixels to a pixel of the picture that the detector saw; 1 for chips that were not shrunk."""
+
+    @classmethod
+    def of(cls, found: Sequence[ImageDetection]) -> "Views":
+        """Make arrays of detections, each seen in one chip."""
+        boxes = [(b.min_col, b.min_row, b.max_col, b.max_row) for b in (one.box for one in found)]
+        seen_in = [(one.windows[0], one.resolution_px) for one in found]
+        pictures = {picture: number for number, picture in enumerate(dict.fromkeys(seen_in))}
+        edges = [(w.col_off, w.row_off, w.col_off + w.width, w.row_off + w.height) for w, _ in pictures]
+        return cls(
+            boxes=np.array(boxes, dtype=np.float64).reshape(-1, 4),
+            labels=_numbered(one.label.name for one in found),
+            confidences=np.array([one.confidence for one in found], dtype=np.float64),
+            chips=np.array([pictures[picture] for picture in seen_in], dtype=np.int64),
+            cut=np.array([one.cut for one in found], dtype=np.uint8),
+            windows=np.array(edges, dtype=np.float64).reshape(-1, 4),
+            resolutions_px=np.array([px for _, px in pictures], dtype=np.float64),
+        )
+
+
+def areas(boxes: Floats) -> Floats:
+    """Give the area of each box, px²; 0 for what has no inside."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0)
+    product: Floats = sides[:, 0] * sides[:, 1]
+    return product
+
+
+def grown(boxes: Floats, by_px: float | Floats) -> Floats:
+    """Move every side of every box outwards, all by as much, or each box, or each side, by its own."""
+    moved: Floats = boxes + OUTWARDS * by_px
+    return moved
+
+
+def intersections(boxes: Floats, others: Floats) -> Floats:
+    """Give what each box shares with its other, as boxes; those that share nothing have no inside."""
+    shared = np.empty(np.broadcast_shapes(boxes.shape, others.shape))
+    np.maximum(boxes[:, :2], others[:, :2], out=shared[:, :2])
+    np.minimum(boxes[:, 2:], others[:, 2:], out=shared[:, 2:])
+    return shared
+
+
+def _numbered(things: Iterable[Hashable]) -> Ints:
+    """Number things from 0 on, equal ones alike."""
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(thing, len(numbers)) for thing in things], dtype=np.int64)

@@ -1,0 +1,166 @@
+"""The rule of ``detection.merge`` for objects, step by step, comparing all with all: slow, and plain Python.
+
+Steps are numbered as in the docstring of ``merge``.
+"""
+
+from dataclasses import dataclass
+
+from batch_job.detection.glimpses import ALIKE, JITTER_PX, JITTER_SHARE
+from batch_job.detection.overlaps import CONFUSED, FACING, SAME_OBJECT_SHARE
+from batch_job.values.spaces import ImageDetection, Sides
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class View:
+    label: str
+    confidence: float
+    box: Box
+    cut: Sides
+    land: Box
+    px: float
+
+    @property
+    def chip(self) -> tuple[Box, float]:
+        return self.land, self.px
+
+
+def reference(detections: list[ImageDetection]) -> list[tuple[object, ...]]:
+    """Give (label, confidence, box, cut, number of views) of each object, sorted; of detections in merge's order."""
+    views = [_view(found) for found in detections]
+    pairs = []
+    for i, one in enumerate(views):
+        for j in range(i + 1, len(views)):
+            closeness = _closeness(one, views[j], views)
+            if closeness is not None:
+                pairs.append((-closeness, i, j))
+    objects = [{i} for i in range(len(views))]
+    of = list(range(len(views)))
+    for _, i, j in sorted(pairs):  # 6
+        here, there = objects[of[i]], objects[of[j]]
+        if of[i] != of[j] and {views[k].chip for k in here}.isdisjoint({views[k].chip for k in there}):
+            here |= there
+            for k in there:
+                of[k] = of[i]
+    return sorted(_described([views[k] for k in sorted(objects[n])]) for n in set(of))
+
+
+def _view(found: ImageDetection) -> View:
+    [w], b = found.windows, found.box
+    box = (b.min_col, b.min_row, b.max_col, b.max_row)
+    land = (w.col_off, w.row_off, w.col_off + w.width, w.row_off + w.height)
+    return View(found.label.name, found.confidence, box, found.cut, land, found.resolution_px)
+
+
+def _closeness(one: View, other: View, views: list[View]) -> float | None:
+    if one.chip == other.chip:
+        return None
+    reach = JITTER_PX * max(one.px, other.px)
+    chips = list(dict.fromkeys(view.chip for view in views))
+    if chips.index(one.chip) > chips.index(other.chip):
+        one, other = other, one
+    mine, theirs = _glimpse(one, other), _glimpse(other, one)
+    if mine is None or theirs is None or not _near(mine, one, theirs, other):
+        return None
+    closeness = _iou(_grown(mine, reach), _grown(theirs, reach))
+    goes_on, further = _beyond(one, other), _beyond(other, one)
+    facing = bool(goes_on) and bool(further)
+    if facing:
+        agree = closeness >= FACING
+    else:
+        part, whole = (other, one) if goes_on else (one, other)
+        agree = _area(_shared(part.box, _grown(whole.box, reach))) / _area(part.box) > SAME_OBJECT_SHARE
+    towards = (not further or one.cut & further) and (not goes_on or other.cut & goes_on) and (goes_on or further)
+    alike = _iou(_grown(one.box, reach), _grown(other.box, reach)) >= ALIKE
+    if not (alike or (agree and towards)):  # 3, 4
+        return None
+    if one.label == other.label:
+        return closeness + 1
+    return closeness if not facing and closeness >= CONFUSED else None
+
+
+def _glimpse(view: View, other: View) -> Box | None:
+    """2."""
+    sides = zip(view.box, view.land, (Sides.LEFT, Sides.TOP, Sides.RIGHT, Sides.BOTTOM), strict=True)
+    completed = [edge if view.cut & side else own for own, edge, side in sides]
+    left, top, right, bottom = _shared(tuple(completed), _grown(other.land, JITTER_PX * other.px))  # type: ignore[arg-type]
+    return (left, top, right, bottom) if left <= right and top <= bottom else None
+
+
+def _near(mine: Box, one: View, theirs: Box, other: View) -> bool:
+    """2: the middle of the smaller glimpse in or near the larger one; of equals the first chip's counts as larger."""
+    if _area(mine) >= _area(theirs):
+        return _holds(mine, one, theirs)
+    return _holds(theirs, other, mine)
+
+
+def _holds(large: Box, view: View, small: Box) -> bool:
+    middles = ((small[0] + small[2]) / 2, (small[1] + small[3]) / 2)
+    reach = JITTER_PX * view.px
+    return all(
+        large[axis] - (large[axis + 2] - large[axis]) * (0.5 - FACING) - reach
+        <= middles[axis]
+        <= large[axis + 2] + (large[axis + 2] - large[axis]) * (0.5 - FACING) + reach
+        for axis in (0, 1)
+    )
+
+
+def _beyond(view: View, other: View) -> Sides:
+    tolerance = [JITTER_PX * view.px + JITTER_SHARE * (view.box[axis + 2] - view.box[axis]) for axis in (0, 1)]
+    sides = Sides.NONE
+    sides |= Sides.LEFT if other.land[0] - view.box[0] > tolerance[0] else Sides.NONE
+    sides |= Sides.TOP if other.land[1] - view.box[1] > tolerance[1] else Sides.NONE
+    sides |= Sides.RIGHT if view.box[2] - other.land[2] > tolerance[0] else Sides.NONE
+    sides |= Sides.BOTTOM if view.box[3] - other.land[3] > tolerance[1] else Sides.NONE
+    return sides
+
+
+def _described(views: list[View]) -> tuple[object, ...]:
+    if len(views) == 1:
+        [only] = views
+        return only.label, only.confidence, only.box, only.cut, 1
+    finest = min(view.px for view in views)
+    fine = [view for view in views if view.px == finest]
+    box: list[float] = [min(view.box[0] for view in fine), min(view.box[1] for view in fine)]
+    box += [max(view.box[2] for view in fine), max(view.box[3] for view in fine)]
+    cut = Sides.NONE
+    for axis, side in enumerate((Sides.LEFT, Sides.TOP, Sides.RIGHT, Sides.BOTTOM)):
+        if not any(abs(view.box[axis] - box[axis]) <= JITTER_PX * finest and not view.cut & side for view in fine):
+            cut |= side
+    uncut = [view for view in views if not view.cut]
+    if uncut:  # 7
+        cut = Sides.NONE
+        best = max(uncut, key=lambda view: _area(view.box) / view.px**4)
+        box = list(best.box) if best.px == finest else _mended(box, best)
+    return *_named(views), tuple(box), cut, len(views)
+
+
+def _mended(box: list[float], coarse: View) -> list[float]:
+    wrong = [JITTER_PX * coarse.px + JITTER_SHARE * (coarse.box[axis + 2] - coarse.box[axis]) for axis in (0, 1)] * 2
+    out = [box[0] - coarse.box[0], box[1] - coarse.box[1], coarse.box[2] - box[2], coarse.box[3] - box[3]]
+    return [coarse.box[side] if out[side] > wrong[side] else box[side] for side in range(4)]
+
+
+def _named(views: list[View]) -> tuple[str, float]:
+    """8."""
+    labels = sorted({view.label for view in views})
+    label = max(labels, key=lambda name: sum(view.confidence for view in views if view.label == name))
+    return label, max(view.confidence for view in views if view.label == label)
+
+
+def _grown(box: Box, px: float) -> Box:
+    return (box[0] - px, box[1] - px, box[2] + px, box[3] + px)
+
+
+def _shared(box: Box, other: Box) -> Box:
+    return (max(box[0], other[0]), max(box[1], other[1]), min(box[2], other[2]), min(box[3], other[3]))
+
+
+def _area(box: Box) -> float:
+    return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
+
+
+def _iou(box: Box, other: Box) -> float:
+    shared = _area(_shared(box, other))
+    return shared / (_area(box) + _area(other) - shared)
