@@ -16,8 +16,7 @@ def build(app: App) -> BackfillStack:
     Raises:
         SettingsError: names every setting that is wrong, and how.
     """
-    context = {name: app.node.try_get_context(name) for name in DeploySettings.model_fields}
-    settings = DeploySettings.from_context(context)
+    settings = DeploySettings.from_context(app.node.get_all_context())
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return BackfillStack(app, settings.stack, settings=settings)
 

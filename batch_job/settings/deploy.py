@@ -1,7 +1,8 @@
 """What a deployment is told: ``cdk.json`` and ``-c name=value``; never the environment."""
 
+import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum, auto
 from typing import Annotated, Any, Self
 
@@ -201,17 +202,20 @@ class DeploySettings(KeyFilters, BaseSettings):
 
     @classmethod
     def from_context(cls, context: Mapping[str, Any]) -> Self:
-        """Read what the CDK passes; names that are no settings belong to the CDK and are left alone.
+        """Read what the CDK passes; what does not look like one of our names is its own, and is left alone.
 
         Raises:
             SettingsError: names every setting that is wrong, and how.
         """
+        lines = [f"{name}: there is no such setting{_nearest(name, cls.model_fields)}" for name in _misspelt(context)]
         try:
-            return cls(**{name: context[name] for name in cls.model_fields if context.get(name) is not None})
+            settings = cls(**{name: context[name] for name in cls.model_fields if context.get(name) is not None})
         except ValidationError as error:
-            lines = [f"{'.'.join(map(str, p['loc'])) or 'settings'}: {p['msg']}" for p in error.errors()]
-            text = "\n  ".join(lines)
-            raise SettingsError(f"settings of the deployment (cdk.json, or -c name=value):\n  {text}") from error
+            lines += [f"{'.'.join(map(str, p['loc'])) or 'settings'}: {p['msg']}" for p in error.errors()]
+            raise _wrong(lines) from error
+        if lines:
+            raise _wrong(lines)
+        return settings
 
     def pipeline(self) -> PipelineSettings:
         """Give the workers' share; where things are is added by whoever makes them.
@@ -223,6 +227,20 @@ class DeploySettings(KeyFilters, BaseSettings):
         shared = {name: getattr(self, name) for name in fields.keys() & type(self).model_fields.keys()}
         # all are given, so that none comes from the environment
         return PipelineSettings(**{name: field.default for name, field in fields.items()} | shared)
+
+
+def _misspelt(context: Mapping[str, Any]) -> list[str]:
+    # the CDK's own names have colons, slashes or dashes
+    return [name for name in context if re.fullmatch(r"\w+", name) and name not in DeploySettings.model_fields]
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    return "".join(f": {one}?" for one in difflib.get_close_matches(name.lower(), names, n=1))
+
+
+def _wrong(lines: Iterable[str]) -> SettingsError:
+    text = "\n  ".join(lines)
+    return SettingsError(f"settings of the deployment (cdk.json, or -c name=value):\n  {text}")
 
 
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 2192, 2557, 2922, 3288, 3653)

@@ -35,6 +35,16 @@ def test_what_belongs_to_the_cdk_is_left_alone():
     assert settings(**{"@aws-cdk/core:stackRelativeExports": True, "aws:cdk:version-reporting": True}) == settings()
 
 
+def test_a_misspelt_setting_is_named_beside_all_that_is_wrong():
+    with pytest.raises(SettingsError) as caught:
+        settings(max_vcpu="16", colour="red", log_days=8)
+    assert str(caught.value).splitlines()[1:3] == [
+        "  max_vcpu: there is no such setting: max_vcpus?",
+        "  colour: there is no such setting",
+    ]
+    assert "log_days" in str(caught.value)
+
+
 def test_whose_shell_it_is_changes_nothing(monkeypatch):
     monkeypatch.setenv("MAX_VCPUS", "64")
     monkeypatch.setenv("BACKFILL_CHIP_PX", "512")

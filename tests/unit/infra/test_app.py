@@ -23,9 +23,9 @@ def run_app(tmp_path: Path, **settings: str) -> subprocess.CompletedProcess[str]
 
 
 def test_bad_settings_are_all_named_in_a_few_lines_and_nothing_is_written(tmp_path: Path) -> None:
-    ended = run_app(tmp_path, max_vcpus="1", removal="burn", bucket="No")
+    ended = run_app(tmp_path, max_vcpus="1", removal="burn", bucket="No", chip_size="512")
     assert ended.returncode == 78
-    assert all(name in ended.stderr for name in ("max_vcpus", "removal", "bucket"))
+    assert all(name in ended.stderr for name in ("max_vcpus", "removal", "bucket", "chip_size"))
     assert "Traceback" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
 
