@@ -208,11 +208,11 @@ class _Round:
             log.exception("image.defect", image=image.uri)
             return True
         self._in_a_row = 0
-        if isinstance(outcome, Skipped) and outcome.worth_retrying:
-            self.error = f"{image.uri} is another worker's ({outcome.reason})"
-            if outcome.reason is SkipReason.BUSY:
-                self._leased_until = self._child.now() + self._child.lease_s
+        if isinstance(outcome, Skipped) and outcome.reason is SkipReason.BUSY:
+            self.error = f"{image.uri} is another worker's"
+            self._leased_until = self._child.now() + self._child.lease_s
             return False
+        # what newer settings have done is done: the next attempt would come under these older ones again
         self._child.tally.ended(outcome)
         self.ended += 1
         return True

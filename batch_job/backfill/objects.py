@@ -9,7 +9,7 @@ from batch_job.backfill.child import Child, ShardEnd, ShardFolder
 from batch_job.backfill.orders import Orders
 from batch_job.errors import BackfillError
 from batch_job.ports import MessageQueue
-from batch_job.values.work import Shard, ShardDone, WorkItem
+from batch_job.values.work import Shard, ShardDone, SkipReason, WorkItem
 
 RUN_ID = "live"
 """In place of a run's, in logs and documents: nobody planned it."""
@@ -47,8 +47,8 @@ class ObjectJob:
     child: Child
     item: WorkItem
     queue: MessageQueue | None
-    """Takes the object back when the lane is paused: no run has it, so nobody would submit it again. None: it waits
-    for the next inventory."""
+    """Takes the object back when the lane is paused, or others must do it: no run has it, so nobody would submit it
+    again. None: it waits for the next inventory."""
 
     @property
     def orders(self) -> Orders:
@@ -58,7 +58,7 @@ class ObjectJob:
     def run(self) -> int:
         """Work on it; gives the exit code."""
         end = self.child.run(self.item.image.id)
-        if end is not ShardEnd.PAUSED or self.queue is None:
+        if not (end is ShardEnd.PAUSED or self._is_for_newer_settings) or self.queue is None:
             return end.exit_code
         try:
             self.queue.send([self.item.to_text()])
@@ -67,6 +67,11 @@ class ObjectJob:
             return error.exit_code
         log.info("object.given_back", image=self.item.image.uri)
         return end.exit_code
+
+    @property
+    def _is_for_newer_settings(self) -> bool:
+        """Tell whether the image was left to workers of a newer deployment, which every further attempt would do too."""
+        return bool(self.child.tally.images[f"skipped_{SkipReason.OLDER_SETTINGS}"])
 
 
 if TYPE_CHECKING:

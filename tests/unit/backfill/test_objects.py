@@ -80,6 +80,14 @@ def test_a_paused_job_gives_its_object_back_to_the_queue_that_it_came_from():
     assert read_hints(body) == (Touched("b", "ä b.tif"),)
 
 
+def test_an_object_that_newer_settings_have_goes_back_to_their_workers():
+    queue = MemoryMessageQueue()
+    job = Job(Skipped(ITEM.image, SkipReason.OLDER_SETTINGS), queue=queue)
+    assert job.job.run() == 0
+    [body] = queue.bodies
+    assert read_hints(body) == (Touched("b", "ä b.tif"),)
+
+
 def test_a_pause_of_the_backfill_does_not_concern_it():
     job = Job(Indexed(ITEM.image, 1), queue=MemoryMessageQueue())
     job.runs.put(PAUSE_KEY, b'{"live": false}')

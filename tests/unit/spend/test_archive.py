@@ -72,7 +72,11 @@ def test_readers_take_the_union_of_all_claims(first, second):
     assert found == {FRAMES[n].window for n in first | second}
 
 
-@pytest.mark.parametrize("body", [b"", b"not gzip", gzip.compress(b"{}\n"), gzip.compress(ANSWERS[0].to_ndjson())[:-9]])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"not gzip", gzip.compress(b"{}\n"), gzip.compress(ANSWERS[0].to_ndjson())[:-9]],
+    ids=["empty", "not gzip", "not an answer", "cut off"],
+)
 def test_a_part_that_cannot_be_read_counts_as_absent(body):
     store = MemoryArchiveStore()
     written(store, ANSWERS[:2])
