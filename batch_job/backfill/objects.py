@@ -70,7 +70,7 @@ class ObjectJob:
 
     @property
     def _is_for_newer_settings(self) -> bool:
-        """Tell whether the image was left to workers of a newer deployment, which every further attempt would do too."""
+        """Tell whether the image was left to workers of a newer deployment; every further attempt would do the same."""
         return bool(self.child.tally.images[f"skipped_{SkipReason.OLDER_SETTINGS}"])
 
 
