@@ -19,18 +19,14 @@ from rich.console import Console
 from rich.rule import Rule
 
 from batch_job.errors import BackfillError
-from local.demo_report import DETECTIONS, Findings, collect, print_findings, write_files
+from local.demo_files import EXAMPLES, IMAGES, LATER, OUTPUT, SCENES, SUMMARY, remove_earlier
+from local.demo_report import Findings, collect, print_findings, write_files
 from local.demo_stack import BUCKET, CDK, STACK, DemoStack, key_of
 from local.emulator import aws_environment
 from local.scenes import DemoSize, MadeScene, Scene, demo_changes, demo_scenes, make
 from local.servers import STATE_FOLDER, StandIns, stop_left_over
 
-OUTPUT = Path("demo-output")
-SCENES, LATER = OUTPUT / "scenes", OUTPUT / "scenes" / "later"
-EXAMPLES = Path("examples")
-SUMMARY = "summary.json"
 VARIABLES = STATE_FOLDER / "aws.sh"
-IMAGES = ("*.tif", "*.jpg")
 
 SEARCH_ROWS = "5"
 PLACE_DEG = 0.001
@@ -182,18 +178,6 @@ class Demo:
         )
         self._console.print(", ".join(f"{name} {seconds} s" for name, seconds in self.seconds.items()), style="dim")
         self._console.print(f"pictures, detections.geojson and summary.json are in {OUTPUT}/", markup=False)
-
-
-def remove_earlier(output: Path) -> None:
-    """Remove what an earlier demo left, so that what is there afterwards is of this one; what else is there stays."""
-    scenes = [scene for size in DemoSize for scene in (*demo_scenes(size), demo_changes(size).added)]
-    later = [scene for size in DemoSize for scene in (demo_changes(size).overwritten, demo_changes(size).added)]
-    pictures = [Path(scene.file_name).with_suffix(".png") for scene in scenes]
-    pictures += [Path(image.name).with_suffix(".png") for pattern in IMAGES for image in EXAMPLES.glob(pattern)]
-    made = [Path("scenes", name) for scene in scenes for name in (scene.file_name, scene.truth_name)]
-    made += [Path("scenes", "later", name) for scene in later for name in (scene.file_name, scene.truth_name)]
-    for name in (*pictures, *made, Path(DETECTIONS), Path(SUMMARY)):
-        (output / name).unlink(missing_ok=True)
 
 
 def main() -> int:

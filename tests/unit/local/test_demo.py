@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from local.demo import remove_earlier
+from local.demo_files import remove_earlier
 from local.scenes import DemoSize, demo_changes, demo_scenes
 
 
