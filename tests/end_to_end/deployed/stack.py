@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 BUCKET = "imagery"
 INDEX_PREFIX = "imagery"
-WITHIN_S = 60.0
+WITHIN_S = 120.0
 """An idle machine needs a few seconds for anything here."""
 LOOK_S = 0.1
 CAR_PX = (60, 30)
