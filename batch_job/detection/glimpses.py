@@ -3,7 +3,7 @@
 Most views lie where one chip alone looks. They are recognised by that chip's *core*, and cost nothing further.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import shapely
@@ -20,6 +20,10 @@ ALIKE = 0.4
 
 Boxes that are wrong by 4 % at each side, against each other, reach 0.72; a small thing in the empty corner of a
 diagonal one's box stays below."""
+
+
+MAX_SHAPES = 50_000
+"""Boxes looked up in one go: 20 MB of shapes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +44,17 @@ class Glimpses:
 
 def find_glimpses(views: Views) -> Glimpses:
     """Find all."""
-    reach_px = JITTER_PX * views.resolutions_px[:, None]
-    lands = grown(views.windows, reach_px)
+    lands = grown(views.windows, JITTER_PX * views.resolutions_px[:, None])
     tree = shapely.STRtree(rectangles(lands))
-    may_reach = _may_reach(views, lands, tree)
-    owners = np.flatnonzero(may_reach)
+    reaching = np.flatnonzero(_may_reach(views, lands, tree))
+    # chip by chip: what is compared lies together in memory then, which halves the time
+    reaching = reaching[np.argsort(views.chips[reaching].astype(np.int32), kind="stable")]
+    portions = np.array_split(reaching, len(reaching) // MAX_SHAPES + 1)
+    found = [_glimpses_of(views, owners, lands, tree) for owners in portions]
+    return Glimpses(*(np.concatenate([getattr(one, each.name) for one in found]) for each in fields(Glimpses)))
+
+
+def _glimpses_of(views: Views, owners: Ints, lands: Floats, tree: shapely.STRtree) -> Glimpses:
     whole = _completed(views, owners)
     which, others = tree.query(rectangles(whole))
     kept = _worth_comparing(views, owners[which], others)
@@ -123,8 +133,11 @@ def rectangles(boxes: Floats) -> NDArray[np.object_]:
 
 def _beyond(views: Views, owners: Ints, others: Ints) -> SideBits:
     boxes, windows = views.boxes[owners], views.windows[others]
-    sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
-    tolerance = JITTER_PX * views.resolutions_px[views.chips[owners], None] + JITTER_SHARE * sides
-    out = np.concatenate((windows[:, :2] - boxes[:, :2], boxes[:, 2:] - windows[:, 2:]), axis=1) > tolerance
-    bits: SideBits = (out * np.array(SIDES, dtype=np.uint8)).sum(axis=1, dtype=np.uint8)
+    jitter_px = JITTER_PX * views.resolutions_px[views.chips[owners]]
+    bits = np.zeros(len(owners), dtype=np.uint8)
+    for axis in (0, 1):
+        low, high = boxes[:, axis], boxes[:, axis + 2]
+        tolerance = jitter_px + JITTER_SHARE * (high - low)
+        bits |= (windows[:, axis] - low > tolerance) * np.uint8(SIDES[axis])
+        bits |= (high - windows[:, axis + 2] > tolerance) * np.uint8(SIDES[axis + 2])
     return bits

@@ -18,20 +18,18 @@ CONFUSED = 0.7
 under two names. Never halves that face each other: things of two labels may lie over one another, and each be seen by
 one of the chips only."""
 
-MAX_CANDIDATES = 500_000
-"""Pairs looked at in one go: about 100 MB, however boxes are piled up."""
+MAX_CANDIDATES = 200_000
+"""Pairs looked at in one go: about 40 MB, however boxes are piled up."""
 MAX_PILED = 64
 """Boxes of one chip in one cell of their size, of which each is compared with the nearest in rank: more are a pile."""
 _MIN_CELL_BITS = 4
 """Cells of at least 16 px: smaller ones would only hold the same few boxes more often."""
-_LEVELS_ABOVE = 3
-"""A glimpse that is smaller by area fits by a quarter at least into the larger one on either axis."""
-_GROUND_PRIME, _ROW_PRIME, _COL_PRIME = (
-    np.uint64(0x9E3779B97F4A7C15),
-    np.uint64(0xC2B2AE3D27D4EB4F),
-    np.uint64(0x165667B19E3779F9),
-)
-"""Odd numbers of 64 random bits. Cells that share a number cost a comparison, nothing else."""
+_LEVELS_BELOW = 3
+"""Whole views that are alike differ by less than that: intersection over union of ``ALIKE``, a cell's rounding."""
+_SIDE_PRIME = np.uint64(0x9E3779B97F4A7C15)
+"""An odd number of 64 random bits. Cells that share a number cost a comparison, nothing else."""
+_CELL_BITS = 16
+_CELL_MASK = 2**_CELL_BITS - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +45,11 @@ class Pairs:
 
 def find_pairs(views: Views, glimpses: Glimpses) -> Pairs:
     """Find the pairs of glimpses of one ground, one from either chip, that show the same object."""
-    reach_px = JITTER_PX * views.resolutions_px[views.chips[glimpses.views]]
-    levels = _levels(glimpses.boxes, reach_px)
+    shapes = _Shapes.of(views, glimpses)
     found = [
-        _same_objects(views, glimpses, reach_px, (larger, smaller))
-        for level in np.unique(levels).tolist()
-        for larger, smaller in _candidates(glimpses, reach_px, levels, level=level)
+        _of_one_object(views, glimpses, *_comparable(glimpses, shapes, larger, smaller))
+        for level in np.unique(shapes.levels).tolist()
+        for larger, smaller in _candidates(glimpses, shapes, level=level)
     ]
     return Pairs(
         first=np.concatenate([np.empty(0, np.int64), *(pairs.first for pairs in found)]),
@@ -61,50 +58,69 @@ def find_pairs(views: Views, glimpses: Glimpses) -> Pairs:
     )
 
 
-def _levels(boxes: Floats, reach_px: Floats) -> Ints:
-    """Give the size of the cells that each box is kept in, in bits: no side of a grown box is longer than its cell."""
-    reaching = _reaching(boxes, reach_px)
-    _, bits = np.frexp((reaching[:, 2:] - reaching[:, :2]).max(axis=1))
-    levels: Ints = np.maximum(bits, _MIN_CELL_BITS).astype(np.int64)
-    return levels
+@dataclass(frozen=True, slots=True)
+class _Shapes:
+    """What glimpses are found by, one item each."""
+
+    areas: Floats
+    middles: Floats
+    """(k, 2)."""
+    reaching: Floats
+    """(k, 4): where the middle of a smaller glimpse of the same object lies."""
+    levels: Ints
+    """Cells that it is kept in, in bits: no side of ``reaching`` is longer than its cell."""
+    whole: Flags
+    """Neither cut nor going on beyond the other chip: it can only be like another."""
+
+    @classmethod
+    def of(cls, views: Views, glimpses: Glimpses) -> "_Shapes":
+        boxes = glimpses.boxes
+        reach_px = JITTER_PX * views.resolutions_px[views.chips[glimpses.views]]
+        # halves that face each other share a quarter at least: so the middle of one lies at most a quarter beside
+        reaching = grown(boxes, np.tile(boxes[:, 2:] - boxes[:, :2], 2) * (0.5 - FACING) + reach_px[:, None])
+        _, bits = np.frexp((reaching[:, 2:] - reaching[:, :2]).max(axis=1, initial=0.0))
+        return cls(
+            areas=areas(boxes),
+            middles=(boxes[:, :2] + boxes[:, 2:]) / 2,
+            reaching=reaching,
+            levels=np.maximum(bits, _MIN_CELL_BITS).astype(np.int64),
+            whole=(views.cut[glimpses.views] == 0) & (glimpses.beyond == 0),
+        )
 
 
-def _reaching(boxes: Floats, reach_px: Floats) -> Floats:
-    """Give where the middle of a smaller glimpse of the same object lies.
-
-    Halves that face each other share a quarter at least: the middle of one lies at most a quarter beside the other.
-    """
-    return grown(boxes, np.tile(boxes[:, 2:] - boxes[:, :2], 2) * (0.5 - FACING) + reach_px[:, None])
-
-
-def _is_near(smaller: Floats, reaching: Floats) -> Flags:
-    middles = (smaller[:, :2] + smaller[:, 2:]) / 2
-    inside = (reaching[:, :2] <= middles) & (middles <= reaching[:, 2:])
-    return np.asarray(inside.all(axis=1))
-
-
-def _candidates(glimpses: Glimpses, reach_px: Floats, levels: Ints, *, level: int) -> Iterator[tuple[Ints, Ints]]:
+def _candidates(glimpses: Glimpses, shapes: _Shapes, *, level: int) -> Iterator[tuple[Ints, Ints]]:
     """Yield larger glimpses of this level and smaller ones with their middle in a cell of those, portion by portion."""
     cell_px = float(2**level)
-    keepers = np.flatnonzero(levels == level)
-    grounds = np.unique(glimpses.grounds[keepers])
-    visitors = np.flatnonzero(levels <= level + _LEVELS_ABOVE)
-    places = np.searchsorted(grounds, glimpses.grounds[visitors])
-    visitors = visitors[grounds[np.minimum(places, len(grounds) - 1)] == glimpses.grounds[visitors]]
-    boxes = _reaching(glimpses.boxes[keepers], reach_px[keepers])
-    keys, owners = _cells_of_boxes(boxes, 2 * glimpses.grounds[keepers] + glimpses.ends[keepers], keepers, cell_px)
-    middles = (glimpses.boxes[visitors, :2] + glimpses.boxes[visitors, 2:]) / 2
-    other_ends = 2 * glimpses.grounds[visitors] + 1 - glimpses.ends[visitors]
-    visited = _keys(other_ends, np.floor(middles / cell_px).astype(np.int64))
-    begins, ends = np.searchsorted(keys, visited, side="left"), np.searchsorted(keys, visited, side="right")
-    met = ends > begins
-    visitors, visited, begins, ends = visitors[met], visited[met], begins[met], ends[met]
+    keepers = np.flatnonzero(shapes.levels == level)
+    sides = 2 * glimpses.grounds + glimpses.ends
+    keys, owners = _cells_of_boxes(shapes.reaching[keepers], sides[keepers], keepers, cell_px)
+    visitors = _visitors(shapes, keepers, level=level)
+    # the number of the other chip's side of the ground differs in the last bit
+    visited = _keys(sides[visitors] ^ 1, np.floor(shapes.middles[visitors] / cell_px).astype(np.int64))
+    met, begins, ends = _runs(keys, visited)
+    visitors, visited = visitors[met], visited[met]
     begins, ends = _near_in_rank(visited, begins, ends)
     portion_of = np.cumsum(ends - begins) // MAX_CANDIDATES
     for portion in np.unique(portion_of).tolist():
         low, high = np.searchsorted(portion_of, [portion, portion + 1])
         counts = ends[low:high] - begins[low:high]
         yield owners[_ranges(begins[low:high], counts)], np.repeat(visitors[low:high], counts)
+
+
+def _visitors(shapes: _Shapes, keepers: Ints, *, level: int) -> Ints:
+    """Give the glimpses that may be smaller ones of the same object: of whole ones only those of about its size."""
+    small = shapes.areas <= shapes.areas[keepers].max()
+    return np.flatnonzero(small & (~shapes.whole | (shapes.levels >= level - _LEVELS_BELOW)))
+
+
+def _runs(keys: Ints, wanted: Ints) -> tuple[Flags, Ints, Ints]:
+    """Tell which of the wanted are among sorted keys, and from where to where those are."""
+    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    once = keys[starts]
+    at = np.minimum(np.searchsorted(once, wanted), len(once) - 1)
+    met: Flags = np.asarray(once[at] == wanted)
+    at = at[met]
+    return met, starts[at], np.append(starts, len(keys))[at + 1]
 
 
 def _near_in_rank(visited: Ints, begins: Ints, ends: Ints) -> tuple[Ints, Ints]:
@@ -119,36 +135,45 @@ def _near_in_rank(visited: Ints, begins: Ints, ends: Ints) -> tuple[Ints, Ints]:
     return from_rank, np.minimum(from_rank + MAX_PILED, ends)
 
 
-def _same_objects(views: Views, glimpses: Glimpses, reach_px: Floats, candidates: tuple[Ints, Ints]) -> Pairs:
-    """Keep the candidates, as larger and smaller glimpses, that show the same object."""
-    larger, smaller = candidates
-    there, here = areas(glimpses.boxes[larger]), areas(glimpses.boxes[smaller])
-    # of equals that of the first chip counts as the larger, so that each pair is found once; numbers may collide
+def _comparable(glimpses: Glimpses, shapes: _Shapes, larger: Ints, smaller: Ints) -> tuple[Ints, Ints]:
+    """Keep the candidates of one ground of which the smaller one's middle is in the larger one's reach."""
+    there, here = shapes.areas[larger], shapes.areas[smaller]
+    # of equals that of the first chip counts as the larger, so that each pair is found once
     kept = (there > here) | ((there == here) & (glimpses.ends[larger] < glimpses.ends[smaller]))
-    kept &= glimpses.grounds[larger] == glimpses.grounds[smaller]
-    kept &= glimpses.ends[larger] != glimpses.ends[smaller]
     larger, smaller = larger[kept], smaller[kept]
-    near = _is_near(glimpses.boxes[smaller], _reaching(glimpses.boxes[larger], reach_px[larger]))
-    return _of_one_object(views, glimpses, larger[near], smaller[near])
+    middles, reaching = shapes.middles[smaller], shapes.reaching[larger]
+    near = ((reaching[:, :2] <= middles) & (middles <= reaching[:, 2:])).all(axis=1)
+    # numbers of cells may collide
+    near &= (glimpses.grounds[larger] == glimpses.grounds[smaller]) & (glimpses.ends[larger] != glimpses.ends[smaller])
+    return larger[near], smaller[near]
 
 
 def _of_one_object(views: Views, glimpses: Glimpses, some: Ints, others: Ints) -> Pairs:
     """Apply the rule of ``merge`` to pairs of glimpses."""
     first, second = glimpses.views[some], glimpses.views[others]
-    px = views.resolutions_px[views.chips]
-    reach_px = JITTER_PX * np.maximum(px[first], px[second])[:, None]
-    closeness = _ious(grown(glimpses.boxes[some], reach_px), grown(glimpses.boxes[others], reach_px))
-    goes_on = glimpses.beyond[some] > 0
-    facing = goes_on & (glimpses.beyond[others] > 0)
-    part, whole = np.where(goes_on, second, first), np.where(goes_on, first, second)
-    share = _shares(views.boxes[part], views.boxes[whole], reach_px)
-    agree = np.where(facing, closeness >= FACING, share > SAME_OBJECT_SHARE)
-    alike = _ious(grown(views.boxes[first], reach_px), grown(views.boxes[second], reach_px)) >= ALIKE
+    px = np.maximum(views.resolutions_px[views.chips[first]], views.resolutions_px[views.chips[second]])
+    closeness = _ious(glimpses.boxes[some], glimpses.boxes[others], JITTER_PX * px)
+    same = _ious(views.boxes[first], views.boxes[second], JITTER_PX * px) >= ALIKE
+    rest = np.flatnonzero(~same)
+    same[rest] = _are_parts(views, glimpses, some[rest], others[rest], closeness[rest])
     same_label = views.labels[first] == views.labels[second]
-    same = alike | (agree & _cut_towards(views, glimpses, some, others))
+    facing = (glimpses.beyond[some] > 0) & (glimpses.beyond[others] > 0)
     same &= same_label | (~facing & (closeness >= CONFUSED))
     first, second = np.minimum(first, second)[same], np.maximum(first, second)[same]
     return Pairs(first, second, (closeness + same_label)[same])
+
+
+def _are_parts(views: Views, glimpses: Glimpses, some: Ints, others: Ints, closeness: Floats) -> Flags:
+    """Tell of which pairs one is part of the other, or both are halves that face each other."""
+    first, second = glimpses.views[some], glimpses.views[others]
+    goes_on = glimpses.beyond[some] > 0
+    facing = goes_on & (glimpses.beyond[others] > 0)
+    part, whole = np.where(goes_on, second, first), np.where(goes_on, first, second)
+    px = np.maximum(views.resolutions_px[views.chips[part]], views.resolutions_px[views.chips[whole]])
+    boxes = views.boxes[part]
+    share = areas(intersections(boxes, grown(views.boxes[whole], JITTER_PX * px[:, None]))) / areas(boxes)
+    agree = np.where(facing, closeness >= FACING, share > SAME_OBJECT_SHARE)
+    return np.asarray(agree & _cut_towards(views, glimpses, some, others))
 
 
 def _cut_towards(views: Views, glimpses: Glimpses, some: Ints, others: Ints) -> Flags:
@@ -159,16 +184,20 @@ def _cut_towards(views: Views, glimpses: Glimpses, some: Ints, others: Ints) -> 
     return np.asarray(towards & ((beyond | further) > 0))
 
 
-def _shares(smaller: Floats, larger: Floats, reach_px: Floats) -> Floats:
-    """Give how much of the smaller box lies in the larger one, or beside it by no more than the jitter."""
-    share: Floats = areas(intersections(smaller, grown(larger, reach_px))) / np.maximum(areas(smaller), 1e-9)
-    return share
-
-
-def _ious(boxes: Floats, others: Floats) -> Floats:
-    shared = areas(intersections(boxes, others))
-    ious: Floats = shared / (areas(boxes) + areas(others) - shared)
+def _ious(boxes: Floats, others: Floats, reach_px: Floats) -> Floats:
+    """Give intersection over union of boxes whose sides are moved outwards."""
+    shared = intersections(boxes, others)
+    total = _grown_areas(boxes, reach_px) + _grown_areas(others, reach_px)
+    both = _grown_areas(shared, reach_px)
+    ious: Floats = both / (total - both)
     return ious
+
+
+def _grown_areas(boxes: Floats, reach_px: Floats) -> Floats:
+    width = np.maximum(boxes[:, 2] - boxes[:, 0] + 2 * reach_px, 0.0)
+    height = np.maximum(boxes[:, 3] - boxes[:, 1] + 2 * reach_px, 0.0)
+    product: Floats = width * height
+    return product
 
 
 def _cells_of_boxes(boxes: Floats, groups: Ints, owners: Ints, cell_px: float) -> tuple[Ints, Ints]:
@@ -188,11 +217,11 @@ def _cells_of_boxes(boxes: Floats, groups: Ints, owners: Ints, cell_px: float) -
     return keys[order], kept[order]
 
 
-def _keys(groups: Ints, cells: Ints) -> Ints:
-    """Mix group, row and column into one number."""
-    col, row, group = (part.astype(np.uint64) for part in (cells[:, 0], cells[:, 1], groups))
-    mixed = group * _GROUND_PRIME ^ row * _ROW_PRIME ^ col * _COL_PRIME
-    keys: Ints = mixed.view(np.int64)
+def _keys(sides: Ints, cells: Ints) -> Ints:
+    """Fold side of a ground, row and column into one number; near cells have near numbers, which finds them faster."""
+    mixed = (sides.astype(np.uint64) * _SIDE_PRIME) >> np.uint64(33)
+    row, col = cells[:, 1] & _CELL_MASK, cells[:, 0] & _CELL_MASK
+    keys: Ints = (mixed.view(np.int64) << (2 * _CELL_BITS)) | (row << _CELL_BITS) | col
     return keys
 
 

@@ -1,0 +1,215 @@
+"""How long merging takes: ours beside SAHI's function on arrays, from 10,000 to 1,000,000 boxes, and the worst cases.
+
+``python -m benchmarks.merge`` prints a table, ``--json`` rows. What comes out is compared by ``border_quality``; here
+only the number of objects left is shown.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from batch_job.detection.dechip import EDGE_TOLERANCE_PX, EDGE_TOLERANCE_SHARE
+from batch_job.detection.views import SIDES
+from benchmarks.set_up import SAHI
+from benchmarks.sides import ROOT
+
+CHIP_PX, OVERLAP_PX = 1024, 204
+SIZES_PX = (12.0, 60.0)
+OBJECTS_PER_CHIP = 120
+BOXES_PER_OBJECT = 1.5
+"""About, at this overlap."""
+ROUNDS = 3
+TIMEOUT_S = 240
+NOT_DONE = f"not done after {TIMEOUT_S} s"
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """One side's figures."""
+
+    seconds: float
+    left: int
+    peak_mb: float
+
+
+def scattered(count: int, *, labels: int = 3) -> Arrays:
+    """Scatter objects over as many chips as it takes; what of them lies in each chip is a box."""
+    rng = np.random.default_rng(count)
+    objects = round(count / BOXES_PER_OBJECT * 1.05)
+    stride = CHIP_PX - OVERLAP_PX
+    across = max(2, round(np.sqrt(objects / OBJECTS_PER_CHIP * CHIP_PX**2 / stride**2)))
+    side = stride * across + OVERLAP_PX
+    low = rng.uniform(0, side - SIZES_PX[1], size=(objects, 2))
+    whole = np.concatenate((low, low + rng.uniform(*SIZES_PX, size=(objects, 2))), axis=1)
+    of = rng.integers(labels, size=objects)
+    parts = []
+    last = np.minimum((whole[:, 2:] // stride).astype(np.int64), across - 1)
+    first = np.maximum(np.ceil((whole[:, :2] - CHIP_PX) / stride).astype(np.int64), 0)
+    for step in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        chip = first + step
+        seen = np.flatnonzero((chip <= last).all(axis=1))
+        parts.append((seen, chip[seen]))
+    which, chips = (np.concatenate(column) for column in zip(*parts, strict=True))
+    kept = np.sort(rng.permutation(len(which))[:count])
+    which, chips = which[kept], chips[kept]
+    corners = chips * stride
+    boxes = np.concatenate((np.maximum(whole[which, :2], corners), np.minimum(whole[which, 2:], corners + CHIP_PX)), 1)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    boxes += rng.uniform(-0.02, 0.02, size=boxes.shape) * np.tile(sizes, 2)
+    return _arrays(boxes, of[which], chips, across, rng)
+
+
+def one_place(count: int) -> Arrays:
+    """Put all boxes in one place where four chips meet."""
+    rng = np.random.default_rng(0)
+    low = rng.uniform(900, 901, size=(count, 2))
+    boxes = np.concatenate((low, low + rng.uniform(20, 21, size=(count, 2))), axis=1)
+    return _arrays(boxes, np.zeros(count, np.int64), rng.integers(2, size=(count, 2)), 2, rng)
+
+
+def under_one(count: int) -> Arrays:
+    """Put one box over all others."""
+    arrays = scattered(count, labels=1)
+    side = float(arrays["windows"].max())
+    windows = np.concatenate((arrays["windows"], [[0, 0, side, side]]))
+    boxes = np.concatenate((arrays["boxes"][1:], [[5, 5, side - 5, side - 5]]))
+    chips = np.concatenate((arrays["chips"][1:], [len(windows) - 1]))
+    cut = np.concatenate((arrays["cut"][1:], np.zeros(1, np.uint8)))
+    pixels = np.concatenate((arrays["resolutions_px"], [side / CHIP_PX]))
+    return arrays | {"windows": windows, "boxes": boxes, "chips": chips, "cut": cut, "resolutions_px": pixels}
+
+
+CASES: Mapping[str, Callable[[], Arrays]] = {
+    "10,000 boxes": lambda: scattered(10_000),
+    "100,000 boxes": lambda: scattered(100_000),
+    "1,000,000 boxes": lambda: scattered(1_000_000),
+    "1,000,000 boxes, one label": lambda: scattered(1_000_000, labels=1),
+    "1,000,000 boxes, 1,000 labels": lambda: scattered(1_000_000, labels=1000),
+    "1,000,000 boxes under one huge one": lambda: under_one(1_000_000),
+    "100,000 boxes in one place": lambda: one_place(100_000),
+    "1,000,000 boxes in one place": lambda: one_place(1_000_000),
+    "10,000,000 boxes": lambda: scattered(10_000_000),
+}
+BY_NAME_ONLY = frozenset({"10,000,000 boxes"})
+"""Cases that take too long for every run."""
+TOO_LONG_FOR_SAHI = frozenset({"1,000,000 boxes in one place", "10,000,000 boxes"})
+
+
+def _arrays(boxes: Any, labels: Any, chips: Any, across: int, rng: np.random.Generator) -> Arrays:
+    """Give what both sides need; ``chips`` are columns and rows of a square grid."""
+    stride = CHIP_PX - OVERLAP_PX
+    numbers = np.arange(across)
+    lows = np.stack(np.meshgrid(numbers, numbers), axis=-1).reshape(-1, 2) * stride
+    windows = np.concatenate((lows, lows + CHIP_PX), axis=1).astype(np.float64)
+    seen_in = chips[:, 1] * across + chips[:, 0]
+    limits = windows[seen_in]
+    boxes = np.clip(boxes, np.tile(limits[:, :2], 2), np.tile(limits[:, 2:], 2))
+    near = np.maximum(EDGE_TOLERANCE_PX, EDGE_TOLERANCE_SHARE * np.tile(boxes[:, 2:] - boxes[:, :2], 2))
+    outer = np.array([0, 0, windows.max(), windows.max()])
+    cut = (np.abs(boxes - limits) <= near) & (limits != outer)
+    return {
+        "boxes": boxes,
+        "labels": labels,
+        "confidences": rng.uniform(50, 99, size=len(boxes)),
+        "chips": seen_in,
+        "cut": (cut * np.array(SIDES, dtype=np.uint8)).sum(axis=1, dtype=np.uint8),
+        "windows": windows,
+        "resolutions_px": np.ones(len(windows)),
+    }
+
+
+def run(python: str, module: str, *arguments: str) -> Took | str:
+    """Run a side once, in a process of its own; says why where it cannot."""
+    command = [python, "-W", "ignore", "-m", module, *arguments]
+    try:
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return NOT_DONE
+    if ended.returncode:
+        return f"cannot: {(ended.stderr.strip().splitlines() or ['?'])[-1]}"
+    seconds, left, peak = ended.stdout.split()[-3:]
+    return Took(float(seconds), int(left), float(peak))
+
+
+def measure(case: str, rounds: int) -> dict[str, Any]:
+    """Run both sides in turn; gives a row of medians."""
+    took: dict[str, list[Took | str]] = {"ours": [], "sahi": []}
+    with tempfile.TemporaryDirectory() as folder:
+        given = str(Path(folder) / "in.npz")
+        np.savez(given, **CASES[case]())  # type: ignore[arg-type]  # numpy's own signature has a flag among them
+        for _ in range(rounds):
+            took["ours"].append(run(sys.executable, "benchmarks.side_ours_merge", given))
+            took["sahi"].append(_sahi(case, given))
+            if isinstance(took["sahi"][-1], str):
+                break
+    row: dict[str, Any] = {"case": case, "unit": "s"}
+    for side, figures in took.items():
+        done = [one for one in figures if isinstance(one, Took)]
+        notes = [one for one in figures if isinstance(one, str)]
+        row[side] = round(statistics.median(one.seconds for one in done), 4) if done else None
+        row["peak_mb" if side == "ours" else f"peak_mb_{side}"] = round(max((one.peak_mb for one in done), default=0))
+        row[f"left_{side}"] = done[0].left if done else None
+        if notes:
+            row[f"note_{side}"] = notes[0]
+    row["ratio"] = round(row["sahi"] / row["ours"], 2) if row["sahi"] and row["ours"] else None
+    return row
+
+
+def _sahi(case: str, given: str) -> Took | str:
+    if not SAHI.is_complete:
+        return "not installed: make bench-setup"
+    if case in TOO_LONG_FOR_SAHI:
+        return f"not run: its time grows with the square; 100,000 take over {TIMEOUT_S} s or nearly"
+    return run(str(SAHI.python.absolute()), "benchmarks.side_sahi_merge", given, "--arrays")
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Lay the figures out for people."""
+    shown = Table(title="merging, boxes as arrays; ratio above 1: ours is faster", title_justify="left")
+    shown.add_column("boxes", no_wrap=True)
+    for heading in ("ours, s", "SAHI, s", "ratio", "ours, peak MB", "SAHI, peak MB", "left", "left, SAHI"):
+        shown.add_column(heading, justify="right")
+    for row in rows:
+        keys = ("ours", "sahi", "ratio", "peak_mb", "peak_mb_sahi", "left_ours", "left_sahi")
+        shown.add_row(row["case"], *("–" if not row[key] else str(row[key]) for key in keys))
+    return shown
+
+
+def main() -> int:
+    """Measure; give the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print one object with rows")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--only", action="append", metavar="CASE", help="measure this case; may be given again")
+    given = parser.parse_args()
+    if unknown := set(given.only or ()) - CASES.keys():
+        parser.error(f"no such case: {', '.join(sorted(unknown))}; there are: {'; '.join(CASES)}")
+    rows = [measure(case, given.rounds) for case in given.only or CASES if given.only or case not in BY_NAME_ONLY]
+    if given.json:
+        print(json.dumps({"rows": rows}))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 120)
+        console.print(table(rows))
+        for row in rows:
+            for key in ("note_ours", "note_sahi"):
+                if key in row:
+                    console.print(f"{row['case']}: {key.removeprefix('note_')}: {row[key]}", highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
