@@ -4,9 +4,9 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 
 import numpy as np
@@ -20,9 +20,11 @@ from batch_job.hooks import MergedImage, correct, refine
 from batch_job.imagery.ahead import done_ahead
 from batch_job.imagery.encode import encode, is_blank, unscaled_frame
 from batch_job.imagery.grid import count, windows
+from batch_job.imagery.orientation import lying_facts, turned_facts
 from batch_job.imagery.picture import Picture, grid_of, open_picture
 from batch_job.place.footprints import place_features, place_image
-from batch_job.ports import Count, Detector, GroundTransform, Keeper, OpenRaster, Progress
+from batch_job.place.side_files.beside import place_by_side_files
+from batch_job.ports import Count, Detector, GroundTransform, Keeper, OpenRaster, Progress, ReadSideFile
 from batch_job.search.documents import Inspection, image_document, label_documents
 from batch_job.settings import PipelineSettings
 from batch_job.spend.archive import Archive, ImageRecord, PartWriter
@@ -49,6 +51,8 @@ class Pipeline:
     archive: Archive | None = None
     """None: nothing is kept, as when the results go to a file."""
     run_id: str | None = None
+    read_side_file: ReadSideFile | None = None
+    """None: files beside an image are not looked into."""
 
     def archived(self, image: ImageRef, version: ImageVersion) -> bool:
         """Tell whether the archive holds every answer of this version."""
@@ -158,15 +162,23 @@ class _Visit:
         """Recall how the image is placed and cut, or find out and write it down."""
         archive, image, version = self._pipeline.archive, self._work.image, self._work.version
         if archive is None:
-            return ImageRecord(self._picture.facts, grid_of(self._picture.facts, self._pipeline.settings))
+            return ImageRecord(self._placed_facts(), grid_of(self._picture.facts, self._pipeline.settings))
         record = archive.record(image, version)
         if record is None:
             # same pixels with other side files: cut as before, also when our settings would cut otherwise by now
             earlier = archive.any_record(image, version)
             grid = earlier.grid if earlier else grid_of(self._picture.facts, self._pipeline.settings)
-            record = ImageRecord(self._picture.facts, grid)
+            record = ImageRecord(self._placed_facts(), grid)
             archive.write_record(image, version, record)
         return record
+
+    def _placed_facts(self) -> RasterFacts:
+        """Give the header, its place completed by what lies beside the image."""
+        read, image, lying = self._pipeline.read_side_file, self._work.image, lying_facts(self._picture.source)
+        if read is None or lying.georeference.places_pixels:
+            return self._picture.facts
+        place = place_by_side_files(image, lying, self._work.version.side_files, partial(read, image))
+        return turned_facts(replace(lying, georeference=place))
 
     def _ask(self, missing: Iterable[Window], findings: Findings) -> None:
         """Have the detector look; what it said is archived whatever happens on the way.

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from rasterio.errors import TransformWarning
 from rasterio.rpc import RPC
 from rasterio.transform import GCPTransformer, RPCTransformer
 
+from batch_job.adapters.projective import fit_projective
 from batch_job.values.place import Georeference, Georeferencing, GroundControlPoint
 
 if TYPE_CHECKING:
@@ -32,36 +34,38 @@ PIXEL_ERROR = 0.001
 
 
 class GdalGroundTransform:
-    """GDAL's polynomials through GCPs (of the order that it chooses by their number) and its RPC model.
+    """GDAL's polynomials through GCPs (of the order that it chooses by their number), its splines, and its RPC model.
 
     The ground of RPCs is taken to lie at the height that they are centred on (``HEIGHT_OFF``). Points that are too few,
     or all on one line, and RPCs that are incomplete give no answer. GDAL's objects live within a call, so that threads
     may share this one.
     """
 
-    def to_lonlat(self, georeference: Georeference, *, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    def to_lonlat(
+        self, georeference: Georeference, *, cols: Floats, rows: Floats, above_m: float = 0.0
+    ) -> tuple[Floats, Floats]:
         """Place pixels by the GCPs or the RPCs, as ``georeference.by`` says; see ``ports.GroundTransform``."""
         lons, lats = np.full(cols.shape, np.nan), np.full(cols.shape, np.nan)
         asked = np.isfinite(cols) & np.isfinite(rows)
         try:
             # within an Env GDAL's complaints reach the log, not stderr
             with rasterio.Env():
-                lons[asked], lats[asked] = _place(georeference, cols[asked], rows[asked])
+                lons[asked], lats[asked] = _place(georeference, cols[asked], rows[asked], above_m)
         except (CPLE_BaseError, ProjError, KeyError, ValueError, IndexError):
             return np.full(cols.shape, np.nan), np.full(cols.shape, np.nan)
         return lons, lats
 
 
-def _place(georeference: Georeference, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def _place(georeference: Georeference, cols: Floats, rows: Floats, above_m: float) -> tuple[Floats, Floats]:
     if georeference.by is Georeferencing.RPCS:
-        return _by_rpcs(RPC.from_gdal(dict(georeference.rpcs)), cols, rows)
-    if georeference.by is Georeferencing.GCPS and georeference.gcps_crs is not None:
-        return _by_gcps(georeference.gcps, georeference.gcps_crs, cols, rows)
+        return _by_rpcs(RPC.from_gdal(dict(georeference.rpcs)), cols, rows, above_m)
+    if georeference.by in FITS and georeference.gcps_crs is not None:
+        return _by_gcps(georeference, georeference.gcps_crs, cols, rows)
     raise ValueError(f"nothing to place pixels by: {georeference}")
 
 
-def _by_rpcs(rpcs: RPC, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
-    heights = np.full(cols.shape, rpcs.height_off)
+def _by_rpcs(rpcs: RPC, cols: Floats, rows: Floats, above_m: float) -> tuple[Floats, Floats]:
+    heights = np.full(cols.shape, rpcs.height_off + above_m)
     with warnings.catch_warnings(), RPCTransformer(rpcs, RPC_PIXEL_ERROR_THRESHOLD=PIXEL_ERROR) as transformer:
         # of points without an answer, which the caller sees anyway
         warnings.simplefilter("ignore", TransformWarning)
@@ -69,7 +73,8 @@ def _by_rpcs(rpcs: RPC, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
     return lons, lats
 
 
-def _by_gcps(points: Sequence[GroundControlPoint], crs: str, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+def _by_gcps(said: Georeference, crs: str, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    points = said.gcps
     xs, ys = np.array([point.x for point in points]), np.array([point.y for point in points])
     to_lonlat = _transformer(crs)
     jumps = CRS.from_user_input(crs).is_geographic and np.ptp(xs) > 180
@@ -77,13 +82,25 @@ def _by_gcps(points: Sequence[GroundControlPoint], crs: str, cols: Floats, rows:
         lons, lats = to_lonlat.transform(xs, ys)
         to_lonlat = _plane_around(lons, lats)
         xs, ys = to_lonlat.transform(lons, lats, direction=TransformDirection.INVERSE)
-    gdal_points = [
-        GdalPoint(row=point.row, col=point.col, x=x, y=y) for point, x, y in zip(points, xs, ys, strict=True)
-    ]
-    with GCPTransformer(gdal_points) as transformer:
-        xs, ys = transformer.xy(rows, cols, offset="ul")
+    xs, ys = FITS[said.by]([replace(point, x=x, y=y) for point, x, y in zip(points, xs, ys, strict=True)], cols, rows)
     lons, lats = to_lonlat.transform(xs, ys)
     return lons, lats
+
+
+def _polynomial(points: Sequence[GroundControlPoint], cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    with GCPTransformer(_gdal_points(points)) as transformer:
+        xs, ys = transformer.xy(rows, cols, offset="ul")
+    return xs, ys
+
+
+def _thin_plate(points: Sequence[GroundControlPoint], cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    with GCPTransformer(_gdal_points(points), tps=True) as transformer:
+        xs, ys = transformer.xy(rows, cols, offset="ul")
+    return xs, ys
+
+
+def _gdal_points(points: Sequence[GroundControlPoint]) -> list[GdalPoint]:
+    return [GdalPoint(row=point.row, col=point.col, x=point.x, y=point.y) for point in points]
 
 
 def _plane_around(lons: Floats, lats: Floats) -> Transformer:
@@ -98,6 +115,13 @@ def _plane_around(lons: Floats, lats: Floats) -> Transformer:
 def _transformer(crs: str) -> Transformer:
     return Transformer.from_crs(CRS.from_user_input(crs).to_2d(), WGS84, always_xy=True)
 
+
+FITS = {
+    Georeferencing.GCPS: _polynomial,
+    Georeferencing.GCPS_PROJECTIVE: fit_projective,
+    Georeferencing.GCPS_THIN_PLATE: _thin_plate,
+}
+"""Each: points, columns and rows to the points' coordinates."""
 
 if TYPE_CHECKING:
     _transform: type[GroundTransform] = GdalGroundTransform

@@ -246,21 +246,22 @@ def _moment(text: str) -> datetime | None:
 
 def _georeference(dataset: Any) -> Georeference:
     """Say every way in which the image is placed, and which is the most exact. GDAL shows EXIF of JPEG, not of TIFF."""
-    placed = bool(dataset.crs) and not dataset.transform.is_identity
+    has_transform = not dataset.transform.is_identity
     points, points_crs = dataset.gcps
     gcps = tuple(GroundControlPoint(p.col, p.row, p.x, p.y, p.z or 0.0) for p in points) if points_crs else ()
     rpcs = dataset.tags(ns="RPC")
     position = _exif_position(dataset.tags())
     ways = (
-        (Georeferencing.AFFINE, placed),
+        (Georeferencing.AFFINE, dataset.crs and has_transform),
         (Georeferencing.GCPS, gcps),
         (Georeferencing.RPCS, rpcs),
         (Georeferencing.EXIF, position),
     )
     return Georeference(
         by=next((way for way, said in ways if said), Georeferencing.NONE),
-        crs=_crs_text(dataset.crs) if placed else None,
-        transform=tuple(dataset.transform)[:6] if placed else None,
+        # each without the other too: a file beside the image may have what is missing
+        crs=_crs_text(dataset.crs) if dataset.crs else None,
+        transform=tuple(dataset.transform)[:6] if has_transform else None,
         gcps=gcps,
         gcps_crs=_crs_text(points_crs) if gcps else None,
         rpcs=tuple(sorted(rpcs.items())),

@@ -15,8 +15,9 @@ from batch_job.cli.geojson_file import GeoJSONFile
 from batch_job.cli.paid import agree
 from batch_job.cli.patience import Patience
 from batch_job.cli.request import Request
-from batch_job.cli.sources import Source, find_sources
+from batch_job.cli.sources import Source, find_sources, side_files_of
 from batch_job.errors import DiskFullError, InputError
+from batch_job.ports import ObjectStore
 from batch_job.process import Pipeline
 from batch_job.search.geojson import failed_image_feature, image_feature, label_feature, left_image_feature
 from batch_job.values.image import ImageRef, ImageVersion
@@ -45,8 +46,8 @@ class _Alone:
 class _Visits:
     """Takes images through the stages into the file."""
 
-    def __init__(self, pipeline: Pipeline, file: GeoJSONFile) -> None:
-        self._pipeline, self._file = pipeline, file
+    def __init__(self, pipeline: Pipeline, store: ObjectStore, file: GeoJSONFile) -> None:
+        self._pipeline, self._store, self._file = pipeline, store, file
         # in a part's name: neither an earlier run nor an earlier try is overwritten
         self._epochs = itertools.count(time.time_ns() // 10**6)
         self._written: set[ImageRef] = set()
@@ -56,7 +57,8 @@ class _Visits:
     def visit(self, facts: ObjectFacts, image: ImageRef) -> Outcome:
         """Process an image and write what was found, or why not."""
         settings = self._pipeline.settings
-        version = ImageVersion(facts.etag, (), settings.detection_fingerprint, settings.index_fingerprint)
+        beside = side_files_of(image, self._store)
+        version = ImageVersion(facts.etag, beside, settings.detection_fingerprint, settings.index_fingerprint)
         try:
             processed = self._pipeline.process(Work(image, facts, version, epoch=next(self._epochs)), _Alone())
         except InputError as error:
@@ -93,7 +95,7 @@ def run_to_file(request: Request) -> int:
     share = Share(request.tally, [source.facts.size for source in sources])
     with _answers_announced(door, request.console):
         with GeoJSONFile(path) as file, request.watched(share):
-            visits = _Visits(door.pipeline, file)
+            visits = _Visits(door.pipeline, buckets.store, file)
             with _left_named(visits, sources, patience):
                 for source in sources:
                     with share.image(source.facts.size):

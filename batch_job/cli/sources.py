@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
+from batch_job.ledger.looking import look
 from batch_job.ports import ObjectStore
-from batch_job.values.image import IMAGE_SUFFIXES, LOCAL_FILES, ImageRef, is_image_key
+from batch_job.values.image import IMAGE_SUFFIXES, LOCAL_FILES, ImageRef, SideFile, is_image_key, side_keys
 from batch_job.values.objects import ObjectFacts
 
 S3_SCHEME = "s3://"
@@ -71,6 +72,15 @@ def listed(store: ObjectStore, *, bucket: str, prefix: str) -> Iterator[Source]:
         if is_image_key(one.key):
             facts = ObjectFacts(etag=one.etag, size=one.size, last_modified=one.last_modified)
             yield Source(ImageRef(bucket=bucket, key=one.key), facts)
+
+
+def side_files_of(image: ImageRef, store: ObjectStore) -> tuple[SideFile, ...]:
+    """Find what lies beside an image, by key; a file's ETag is as in ``file_source``."""
+    if image.bucket != LOCAL_FILES:
+        found = look(store, image)
+        return () if found is None else found.side_files
+    paths = (Path(key) for key in sorted(side_keys(image.key)))
+    return tuple(SideFile(str(path), file_source(path).facts.etag) for path in paths if path.is_file())
 
 
 def _of(name: str, store: ObjectStore) -> Iterator[Source]:

@@ -116,6 +116,11 @@ def turned_facts(facts: RasterFacts) -> RasterFacts:
     return replace(facts, width=width, height=height, georeference=place)
 
 
+def lying_facts(source: RasterSource) -> RasterFacts:
+    """Give the header of a raster as it lies in its file, turned or not since."""
+    return source.source.facts if isinstance(source, UprightRaster) else source.facts
+
+
 def _back(turn: Turn) -> Turn:
     """Give the turn from what is seen to the file."""
     if turn.transposes:

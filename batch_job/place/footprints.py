@@ -6,10 +6,11 @@ from math import isfinite
 
 import numpy as np
 
+from batch_job.place.accuracy import estimate_error_m, explain_absence
 from batch_job.place.antimeridian import wrap_lons
 from batch_job.place.arrays import Floats
 from batch_job.place.outlines import trace
-from batch_job.place.polygons import DECIMALS, to_footprints, to_polygons
+from batch_job.place.polygons import DECIMALS, to_footprints, to_outline, to_polygons
 from batch_job.place.project import Ground, find_ground
 from batch_job.place.regions import place_region
 from batch_job.place.sizes import areas_m2, ground_sample_m, lengths_m
@@ -34,23 +35,48 @@ class ImagePlace:
     """Mean of a pixel's width and height on the ground, at the image's centre."""
     crs: str | None = None
     """``EPSG:…``, or its name where it has no code."""
+    origin: str | None = None
+    """Key of the file beside the image that says where it is; None: the image itself."""
+    error_m: float | None = None
+    """How far from the truth it may be, by estimate."""
+    note: str | None = None
+    """Why the image, or what is in it, has no place; what was wrong with files beside it."""
 
 
 def place_image(facts: RasterFacts, transform: GroundTransform) -> ImagePlace:
-    """Place an image; one with no more than a camera's position gets a centre alone."""
+    """Place an image; one with no more than an outline or a camera's position gets that alone."""
     ground = find_ground(facts, transform)
     if ground is None:
-        position = facts.georeference.position
-        return ImagePlace(Georeferencing.NONE if position is None else Georeferencing.EXIF, center=position)
+        return _without_ground(facts)
     whole = PixelBox(min_col=0, min_row=0, max_col=facts.width, max_row=facts.height)
     place = _place_boxes([whole], ground)
+    footprint = place.footprints[0]
+    said = facts.georeference
     return ImagePlace(
         georeferencing=ground.by,
-        footprint=place.footprints[0],
+        footprint=footprint,
         center=place.centers[0],
         gsd_m=ground_sample_m(ground, width=facts.width, height=facts.height),
         crs=ground.crs,
+        origin=said.origin,
+        error_m=estimate_error_m(facts, ground, transform),
+        note=_joined(said.note, None if footprint is not None else "a corner has no place on Earth"),
     )
+
+
+def _without_ground(facts: RasterFacts) -> ImagePlace:
+    said, note = facts.georeference, _joined(facts.georeference.note, explain_absence(facts))
+    outline = None if said.outline is None else to_outline(said.outline)
+    if outline is not None:
+        footprint, center = outline
+        return ImagePlace(Georeferencing.STAC, footprint=footprint, center=center, origin=said.origin, note=note)
+    if said.position is not None:
+        return ImagePlace(Georeferencing.EXIF, center=said.position, note=note)
+    return ImagePlace(Georeferencing.NONE, note=note)
+
+
+def _joined(*notes: str | None) -> str | None:
+    return "; ".join(note for note in notes if note is not None) or None
 
 
 def place_features(

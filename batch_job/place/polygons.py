@@ -5,13 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 import shapely
+import shapely.geometry
 from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
 from batch_job.place.antimeridian import is_counter_clockwise, settle, split
 from batch_job.place.arrays import Flags, Floats, Geometries
 from batch_job.place.outlines import Outlines
-from batch_job.values.place import Footprint
+from batch_job.values.place import Footprint, LonLat
 
 DECIMALS = 9
 """0.1 mm: far below a pixel of any image, yet without the digits that are noise. OpenSearch resolves 1e-7°."""
@@ -70,6 +71,23 @@ def to_footprints(geometries: Sequence[BaseGeometry | None] | Geometries) -> lis
     polygons = [tuple(rings[start:end]) for start, end in pairwise(of_polygons)]
     each = (tuple(polygons[start:end]) for start, end in pairwise(of_geometries))
     return [None if geometry is None else Footprint(next(each)) for geometry in geometries]
+
+
+def to_outline(said: Footprint) -> tuple[Footprint, LonLat] | None:
+    """Mend what somebody else says is an outline, and find a point in it; None when nothing on Earth is left."""
+    coordinates = np.array([position for polygon in said.polygons for ring in polygon for position in ring])
+    if not coordinates.size or not (np.abs(coordinates) <= (180, 90)).all():
+        return None
+    try:
+        geometry = clean(shapely.geometry.shape(said.to_geojson()))
+    except (ValueError, shapely.errors.GEOSException):
+        return None
+    if geometry is None:
+        return None
+    inside = geometry.centroid if geometry.contains(geometry.centroid) else geometry.point_on_surface()
+    [footprint] = to_footprints([geometry])
+    center = LonLat(lon=round(inside.x, DECIMALS), lat=round(inside.y, DECIMALS))
+    return None if footprint is None else (footprint, center)
 
 
 def _counter_clockwise(rings: Floats) -> Geometries:

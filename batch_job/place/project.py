@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import isfinite
 
 import numpy as np
-from pyproj import CRS, Transformer
-from pyproj.exceptions import ProjError
+from pyproj import Transformer
 
 from batch_job.place.arrays import Floats
+from batch_job.place.control_points import suits_points
+from batch_job.place.crs import WGS84, find_earth_crs
 from batch_job.ports import GroundTransform
 from batch_job.values.place import Georeference, Georeferencing
 from batch_job.values.raster import RasterFacts
@@ -17,10 +17,18 @@ from batch_job.values.raster import RasterFacts
 Projection = Callable[[Floats, Floats], tuple[Floats, Floats]]
 """Columns and rows to longitudes and latitudes."""
 
-PREFERENCE = (Georeferencing.AFFINE, Georeferencing.GCPS, Georeferencing.RPCS)
+PREFERENCE = (
+    Georeferencing.AFFINE,
+    Georeferencing.GCPS_PROJECTIVE,
+    Georeferencing.GCPS_THIN_PLATE,
+    Georeferencing.GCPS,
+    Georeferencing.RPCS,
+)
 """What is tried, in this order, where what an image is said to be placed by cannot be used."""
 
-WGS84 = "EPSG:4326"
+FITS = (Georeferencing.GCPS_PROJECTIVE, Georeferencing.GCPS_THIN_PLATE, Georeferencing.GCPS)
+"""What GCPs can be fitted by, the first that suits them."""
+
 NO_TRANSFORM = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """What GDAL answers when a file has none, so never taken for one."""
 
@@ -33,9 +41,6 @@ MAX_COORDINATE = 1e9
 """Of a CRS, in whatever unit: 25 times around Earth in metres. Broken transforms reach 1e16, where PROJ's answers are
 noise, and outlines so tangled that GEOS takes hours to mend them."""
 
-KNOWN_CRSS = 64
-"""CRSs kept: to make a transformer takes some 10 ms, and the images of a bucket share few."""
-
 
 @dataclass(frozen=True, slots=True)
 class Ground:
@@ -45,6 +50,8 @@ class Ground:
     crs: str
     """``EPSG:…``, or the name of a CRS without a code."""
     project: Projection
+    asked: Georeference
+    """What the image says, ``by`` being the way that is used."""
 
     def to_lonlat(self, *, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
         """Give longitudes and latitudes in WGS 84, degrees, in the shape of ``cols``; NaN where there is no answer.
@@ -66,7 +73,8 @@ def find_ground(facts: RasterFacts, transform: GroundTransform) -> Ground | None
     said = facts.georeference
     if said.by is Georeferencing.NONE:
         return None
-    ways = (_ground(replace(said, by=by), transform) for by in dict.fromkeys((said.by, *PREFERENCE)))
+    first = FITS if said.by is Georeferencing.GCPS else (said.by,)
+    ways = (_ground(replace(said, by=by), transform) for by in dict.fromkeys((*first, *PREFERENCE)))
     return next((ground for ground in ways if ground is not None and _reaches(ground, facts)), None)
 
 
@@ -75,13 +83,14 @@ def _ground(asked: Georeference, transform: GroundTransform) -> Ground | None:
         return transform.to_lonlat(asked, cols=cols, rows=rows)
 
     if asked.by is Georeferencing.RPCS and asked.rpcs:
-        return Ground(asked.by, WGS84, through_port)
-    if asked.by is Georeferencing.GCPS and asked.gcps:
+        return Ground(asked.by, WGS84, through_port, asked)
+    if asked.by in FITS and asked.gcps:
         crs = find_earth_crs(asked.gcps_crs)
-        return None if crs is None else Ground(asked.by, crs.name, through_port)
+        suits = crs is not None and suits_points(asked, transform)
+        return Ground(asked.by, crs.name, through_port, asked) if crs is not None and suits else None
     if asked.by is Georeferencing.AFFINE and asked.transform is not None and _has_inverse(asked.transform):
         crs = find_earth_crs(asked.crs)
-        return None if crs is None else Ground(asked.by, crs.name, _affine(asked.transform, crs.to_wgs84))
+        return None if crs is None else Ground(asked.by, crs.name, _affine(asked.transform, crs.to_wgs84), asked)
     return None
 
 
@@ -107,33 +116,3 @@ def _reaches(ground: Ground, facts: RasterFacts) -> bool:
     rows = np.array([0.5, 0, 0, 1, 1]) * facts.height
     lons, _ = ground.to_lonlat(cols=cols, rows=rows)
     return bool(np.isfinite(lons).any())
-
-
-@dataclass(frozen=True, slots=True)
-class EarthCrs:
-    """A CRS of positions on Earth."""
-
-    name: str
-    """``EPSG:…``, or its name where it has no code."""
-    to_wgs84: Transformer
-    """Easting or longitude first, whatever the authority's axis order; safe to share between threads."""
-
-
-@lru_cache(maxsize=KNOWN_CRSS)
-def find_earth_crs(text: str | None) -> EarthCrs | None:
-    """Understand a CRS, heights left out.
-
-    None for no CRS, one that PROJ does not know, another body's, a local one, and what has no horizontal coordinates.
-    """
-    if text is None:
-        return None
-    try:
-        crs = CRS.from_user_input(text).to_2d()
-        # PROJ knows a body by its ellipsoid, and refuses to go from one to another
-        to_wgs84 = Transformer.from_crs(crs, WGS84, always_xy=True)
-    except ProjError:
-        return None
-    if not (crs.is_projected or crs.is_geographic):
-        return None
-    code = crs.to_string()
-    return EarthCrs(code if code.startswith("EPSG:") else crs.name, to_wgs84)

@@ -7,7 +7,7 @@ from batch_job.ports.account import Account
 from batch_job.ports.index import FailureList, LabelIndex, Ledger, SearchIndex
 from batch_job.ports.paid import BudgetStore, Detector
 from batch_job.ports.queues import Deliveries, Door, JobQueue, MessageQueue, UnendedJobs
-from batch_job.ports.rasters import GroundTransform, OpenRaster, RasterSource
+from batch_job.ports.rasters import GroundTransform, OpenRaster, RasterSource, ReadSideFile
 from batch_job.ports.storage import ArchiveStore, ByteStream, Clock, ObjectStore, OpenStream, RunStore
 from batch_job.ports.watching import Deployments, JobList, QueueDepth
 from batch_job.ports.work import Count, Keep, Keeper, Processing, Progress
@@ -39,6 +39,7 @@ __all__ = [
     "Progress",
     "QueueDepth",
     "RasterSource",
+    "ReadSideFile",
     "RunStore",
     "SearchIndex",
     "UnendedJobs",

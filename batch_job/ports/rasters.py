@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from batch_job.values.image import ImageRef
+from batch_job.values.image import ImageRef, SideFile
 from batch_job.values.place import Georeference
 from batch_job.values.raster import Pixels, RasterFacts, Shown
 from batch_job.values.spaces import Window
@@ -69,11 +69,31 @@ class OpenRaster(Protocol):
         ...
 
 
+class ReadSideFile(Protocol):
+    """Reads small files that lie beside an image."""
+
+    def __call__(self, image: ImageRef, side_file: SideFile) -> bytes:
+        """Read one whole, of exactly its version; nothing of one that is empty, or too large to tell of a place.
+
+        Raises:
+            ChangedError: it is not that version any more.
+        """
+        ...
+
+
 class GroundTransform(Protocol):
     """Pixels to the ground where that takes more than an affine transform (GCPs, RPCs)."""
 
     def to_lonlat(
-        self, georeference: Georeference, *, cols: NDArray[np.float64], rows: NDArray[np.float64]
+        self,
+        georeference: Georeference,
+        *,
+        cols: NDArray[np.float64],
+        rows: NDArray[np.float64],
+        above_m: float = 0.0,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Give longitudes and latitudes, degrees; not finite where there is no answer."""
+        """Give longitudes and latitudes, degrees; not finite where there is no answer.
+
+        ``above_m`` lifts the ground of RPCs above the height that is taken for it.
+        """
         ...

@@ -46,6 +46,9 @@ class ImageDocument:
     crs: str | None = None
     gsd_m: float | None = None
     georeference: str | None = None
+    georeference_from: str | None = None
+    georeference_error_m: float | None = None
+    georeference_note: str | None = None
     footprint: Footprint | None = None
     center: LonLat | None = None
     labels: tuple[str, ...] = ()
@@ -76,6 +79,9 @@ class ImageDocument:
             "crs": self.crs,
             "gsd_m": self.gsd_m,
             "georeference": self.georeference,
+            "georeference_from": self.georeference_from,
+            "georeference_error_m": self.georeference_error_m,
+            "georeference_note": self.georeference_note,
             "footprint": None if self.footprint is None else self.footprint.to_geojson(),
             "center": _position(self.center),
             "labels": list(self.labels),
@@ -114,6 +120,7 @@ class ImageDocument:
 _REQUIRED_AS_THEY_ARE = ("etag", "size", "last_modified", "time")
 _OPTIONAL_AS_THEY_ARE = (
     *("format", "width", "height", "bands", "dtype", "crs", "gsd_m", "georeference"),
+    *("georeference_from", "georeference_error_m", "georeference_note"),
     *("engine", "model_version", "cost_usd", "run_id", "indexed_at"),
 )
 

@@ -51,10 +51,16 @@ class Georeferencing(StrEnum):
 
     AFFINE = auto()
     GCPS = auto()
+    """By a polynomial through ground control points."""
+    GCPS_PROJECTIVE = auto()
+    """As a plane seen by a camera; through four points, exactly."""
+    GCPS_THIN_PLATE = auto()
+    """By a thin plate spline, which meets every point."""
     RPCS = auto()
+    STAC = auto()
+    """An outline only: where the image is, not what in it is where."""
     EXIF = auto()
     """A position only: where the camera was."""
-    STAC = auto()
     NONE = auto()
 
 
@@ -86,6 +92,17 @@ class Georeference:
     """GDAL's RPC metadata, names and texts, sorted."""
     position: LonLat | None = None
     """Where the camera was."""
+    outline: Footprint | None = None
+    """Of the image, as a STAC item beside it says; neither checked nor cut at the antimeridian."""
+    origin: str | None = None
+    """Key of the file beside the image that says what ``by`` names; None: the image itself does."""
+    note: str | None = None
+    """What was wrong with files beside the image."""
+
+    @property
+    def places_pixels(self) -> bool:
+        """Tell whether it says where each pixel is, not only where the image is."""
+        return self.by not in (Georeferencing.NONE, Georeferencing.EXIF, Georeferencing.STAC)
 
     def to_json(self) -> dict[str, Any]:
         """Encode for ``image.json``."""
@@ -97,12 +114,15 @@ class Georeference:
             "gcps_crs": self.gcps_crs,
             "rpcs": dict(self.rpcs),
             "position": None if self.position is None else [self.position.lon, self.position.lat],
+            "outline": None if self.outline is None else self.outline.to_geojson(),
+            "origin": self.origin,
+            "note": self.note,
         }
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Self:
         """Decode what ``to_json`` wrote."""
-        position = facts["position"]
+        position, outline = facts["position"], facts.get("outline")
         return cls(
             by=Georeferencing(facts["by"]),
             crs=facts["crs"],
@@ -111,4 +131,7 @@ class Georeference:
             gcps_crs=facts["gcps_crs"],
             rpcs=tuple(sorted(facts["rpcs"].items())),
             position=None if position is None else LonLat(lon=position[0], lat=position[1]),
+            outline=None if outline is None else Footprint.from_geojson(outline),
+            origin=facts.get("origin"),
+            note=facts.get("note"),
         )

@@ -19,10 +19,11 @@ from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.raster import RasterOpener
 from batch_job.adapters.rekognition import RekognitionDetector, rekognition_client
 from batch_job.adapters.s3 import Payer, S3ArchiveStore, S3Clock, S3ObjectStore, S3Reader, s3_client
+from batch_job.adapters.side_files import SideFileReader
 from batch_job.adapters.signing import auth_for
 from batch_job.errors import SettingsError
 from batch_job.ledger.reconcile import Reconciler
-from batch_job.ports import Detector, LabelIndex, ObjectStore, OpenRaster, Progress
+from batch_job.ports import Detector, LabelIndex, ObjectStore, OpenRaster, Progress, ReadSideFile
 from batch_job.process import Pipeline
 from batch_job.search.mappings import IndexNames
 from batch_job.settings import PipelineSettings
@@ -58,6 +59,7 @@ class Buckets:
     clock: S3Clock
     store: ObjectStore
     open_raster: OpenRaster
+    read_side_file: ReadSideFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def open_buckets(endpoints: Endpoints) -> Buckets:
     clock = S3Clock(client)
     payer = Payer.REQUESTER if endpoints.requester_pays else Payer.OWNER
     store, reader = S3ObjectStore(client, payer=payer), S3Reader(client, payer=payer)
-    return Buckets(client, clock, store, RasterOpener(reader))
+    return Buckets(client, clock, store, RasterOpener(reader), SideFileReader(reader))
 
 
 def file_door(
@@ -149,6 +151,7 @@ def pipeline(
     """Wire the stages."""
     return Pipeline(
         open_raster=buckets.open_raster,
+        read_side_file=buckets.read_side_file,
         detector=_detector(settings, endpoints, run),
         transform=GdalGroundTransform(),
         settings=settings,

@@ -185,16 +185,27 @@ def test_a_region_partly_off_the_earth_has_no_footprint() -> None:
 def test_a_camera_position_places_the_image_but_nothing_in_it() -> None:
     position = LonLat(lon=7.5, lat=46.9)
     facts = raster(Georeference(by=Georeferencing.EXIF, position=position))
-    assert place_image(facts, NoGround()) == ImagePlace(Georeferencing.EXIF, center=position)
+    note = "only the camera's position is known"
+    assert place_image(facts, NoGround()) == ImagePlace(Georeferencing.EXIF, center=position, note=note)
     (feature,) = place_features([boat(0, 0, 10, 10)], facts, NoGround())
     assert (feature.footprint, feature.center, feature.area_m2, feature.length_m) == (None, None, None, None)
 
 
-def test_an_image_without_a_place_says_so() -> None:
-    for facts in (raster(Georeference()), affine("IAU_2015:30100", Affine(0.1, 0, 0, 0, -0.1, 0))):
-        assert place_image(facts, NoGround()) == ImagePlace(Georeferencing.NONE)
-        (feature,) = place_features([boat(0, 0, 10, 10)], facts, NoGround())
-        assert feature.footprint is None
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (Georeference(), "nothing says where it is"),
+        (Georeference(crs="EPSG:32618"), "a CRS without a transform"),
+        (Georeference(transform=(0.5, 0, 10, 0, -0.5, 50)), "a transform without a CRS"),
+        (affine("IAU_2015:30100", Affine(0.1, 0, 0, 0, -0.1, 0)).georeference, "not a CRS of Earth: IAU_2015:30100"),
+        (affine("EPSG:32618", Affine(1, 0, 1e12, 0, -1, 1e12)).georeference, "leads to no place on Earth"),
+        (affine("EPSG:4326", Affine(1, 0, float("inf"), 0, -1, 0)).georeference, "leads to no place on Earth"),
+    ],
+)
+def test_an_image_without_a_place_says_why(said: Georeference, why: str) -> None:
+    assert place_image(raster(said), NoGround()) == ImagePlace(Georeferencing.NONE, note=why)
+    (feature,) = place_features([boat(0, 0, 10, 10)], raster(said), NoGround())
+    assert feature.footprint is None
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pyproj import Transformer
 
 from batch_job.place.outlines import MAX_PARTS, SAMPLES, TOLERANCE_PX, trace
 from batch_job.place.project import Ground, find_ground
-from batch_job.values.place import Georeferencing
+from batch_job.values.place import Georeference, Georeferencing
 from tests.unit.place.rasters import NoGround, affine
 
 SQUARE = np.array([[0, 1000], [1000, 1000], [1000, 0], [0, 0]])
@@ -84,7 +84,7 @@ def test_no_ring_is_halved_for_ever() -> None:
     def wild(cols: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return 10 + np.sin(cols * 7) + rows / 1e3, 10 + np.cos(rows * 5) + cols / 1e3
 
-    (outlines,) = trace(SQUARE[None], Ground(Georeferencing.GCPS, "EPSG:4326", wild))
+    (outlines,) = trace(SQUARE[None], Ground(Georeferencing.GCPS, "EPSG:4326", wild, Georeference()))
     assert outlines.lons.shape == (1, 4 * MAX_PARTS * SAMPLES)
 
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from pyproj import CRS, Transformer
 
 from batch_job.adapters.gdal_transform import GdalGroundTransform
+from batch_job.place.crs import find_earth_crs
 from batch_job.place.footprints import ImagePlace, place_image
-from batch_job.place.project import find_earth_crs, find_ground
+from batch_job.place.project import find_ground
 from batch_job.values.place import Georeference, Georeferencing, GroundControlPoint, LonLat
 from batch_job.values.raster import RasterFacts
 from tests.unit.place.rasters import NoGround, affine, placed_rasters, raster
@@ -42,8 +43,8 @@ def test_lonlat_leads_back_to_the_pixel(facts: RasterFacts) -> None:
         # the map's right edge is its left edge
         xs += WEB_MERCATOR_M * np.round((facts.georeference.transform[2] - xs) / WEB_MERCATOR_M)
     inverse = ~Affine(*facts.georeference.transform)
-    np.testing.assert_allclose(inverse.a * xs + inverse.b * ys + inverse.c, cols, rtol=0, atol=0.1)
-    np.testing.assert_allclose(inverse.d * xs + inverse.e * ys + inverse.f, rows, rtol=0, atol=0.1)
+    np.testing.assert_allclose(inverse.a * xs + inverse.b * ys + inverse.c, cols, rtol=0, atol=0.01)
+    np.testing.assert_allclose(inverse.d * xs + inverse.e * ys + inverse.f, rows, rtol=0, atol=0.01)
 
 
 def test_pixels_are_placed_as_rasterio_places_them() -> None:
@@ -142,15 +143,15 @@ def test_what_an_image_says_it_is_placed_by_is_tried_first() -> None:
         rpcs=(("LAT_OFF", "1"),),
     )
     transform = Recorded(lon=12.0)
-    assert find_ground(raster(said), transform).by is Georeferencing.GCPS
-    assert set(transform.asked) == {Georeferencing.GCPS}
+    assert find_ground(raster(said), transform).by is Georeferencing.GCPS_PROJECTIVE
+    assert set(transform.asked) == {Georeferencing.GCPS_PROJECTIVE}
 
 
 def test_what_does_not_work_is_followed_by_the_next() -> None:
     said = Georeference(by=Georeferencing.AFFINE, gcps=POINTS, gcps_crs="EPSG:4326", rpcs=(("LAT_OFF", "1"),))
     transform = Recorded()
     assert find_ground(raster(said), transform) is None
-    assert transform.asked == [Georeferencing.GCPS, Georeferencing.RPCS]
+    assert transform.asked == [Georeferencing.GCPS_PROJECTIVE, Georeferencing.GCPS, Georeferencing.RPCS]
 
 
 def test_rpcs_need_no_crs() -> None:
@@ -171,7 +172,7 @@ UNUSABLE = Georeference(by=Georeferencing.AFFINE, crs=FIELD, transform=tuple(UTM
 
 def test_a_local_affine_is_followed_by_points_in_a_crs_of_their_own() -> None:
     ground = find_ground(raster(replace(UNUSABLE, gcps=POINTS, gcps_crs="EPSG:4326")), GdalGroundTransform())
-    assert (ground.by, ground.crs) == (Georeferencing.GCPS, "EPSG:4326")
+    assert (ground.by, ground.crs) == (Georeferencing.GCPS_PROJECTIVE, "EPSG:4326")
     lons, lats = ground.to_lonlat(cols=np.array([500.0]), rows=np.array([400.0]))
     np.testing.assert_allclose((lons[0], lats[0]), (10.05, 49.96), atol=1e-9)
 
@@ -189,4 +190,6 @@ def test_a_local_affine_is_followed_by_rpcs() -> None:
 def test_a_local_affine_is_followed_by_the_cameras_position() -> None:
     facts = raster(replace(UNUSABLE, position=LonLat(lon=7.5, lat=46.9)))
     place = place_image(facts, NoGround())
-    assert place == ImagePlace(Georeferencing.EXIF, center=LonLat(lon=7.5, lat=46.9))
+    assert place == ImagePlace(
+        Georeferencing.EXIF, center=LonLat(lon=7.5, lat=46.9), note=f"not a CRS of Earth: {FIELD}"
+    )

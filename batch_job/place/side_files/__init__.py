@@ -1,0 +1,1 @@
+"""What files beside an image say of its place: bytes in, values out. Which counts when stands in ``docs/place.md``."""
