@@ -18,7 +18,7 @@ from batch_job.values.image import ImageRef
 
 Result = TypeVar("Result")
 
-BLOCK_CACHE_BYTES = 40 * 1024**2
+BLOCK_CACHE_BYTES = 16 * 1024**2
 """GDAL's cache of decoded blocks, for the whole process: what is shown is read once, in pieces (``raster_pieces``), and
 kept there, so that the cache must hold no more than a piece in all its bands."""
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from batch_job.values.spaces import Window
 
-PART_BYTES = 32 * 1024**2
-"""Of an overview without a smaller copy in the file: a third of GDAL's cache, in which all bands of a part must fit."""
+PART_BYTES = 8 * 1024**2
+"""Of an overview without a smaller copy in the file: half of GDAL's cache, in which all bands of a part must fit."""
 
 SAMPLE_BLOCKS = (64, 256, 1024)
 """How many places of an image are looked at: the next number only if nothing but nodata stands at all of the former."""

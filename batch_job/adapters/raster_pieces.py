@@ -19,15 +19,17 @@ from batch_job.values.spaces import Window
 
 PIECE_PX = 512
 """Blocks smaller than so many pixels a side are read several at once: a call has a price of its own."""
-PIECE_BYTES = 8 * 1024**2
+PIECE_BYTES = 4 * 1024**2
 """... and strips, as many as have so many bytes together."""
 MAX_PIECE_BYTES = 32 * 1024**2
 """A taller strip is read in several pieces, between which GDAL keeps it decoded."""
 MAX_ROW_BYTES = 192 * 1024**2
 """A row of blocks with more bytes than this, in RGB, is never held: a block is decoded again for each row of windows
 that shows it. Blocks of 1,024 px in an image 60,000 px wide have 184 MB."""
-AHEAD_BYTES = 24 * 1024**2
-"""Pieces for later windows are made while the present ones are encoded: a row of chips of an image of 10,000 px."""
+AHEAD_BYTES = 8 * 1024**2
+"""Pieces for later windows are made while the present ones are encoded: a third of a row of chips of 10,000 px."""
+IN_WORK_BYTES = 12 * 1024**2
+"""Of pieces that are not made yet, in the file's own type: reading is faster than the stretch of 16 bits."""
 
 _RGB = 3
 
@@ -41,15 +43,18 @@ class PieceGrid:
     height: int
     piece_width: int
     piece_height: int
+    pixel_bytes: int
+    """Of what is read."""
 
     @classmethod
     def of(cls, layout: Layout, *, pixel_bytes: int) -> Self:
         """Divide an image; ``pixel_bytes`` has a pixel of what is read."""
         if layout.block_width >= layout.width:
-            return cls(layout.width, layout.height, layout.width, _strips(layout, layout.width * pixel_bytes))
+            height = _strips(layout, layout.width * pixel_bytes)
+            return cls(layout.width, layout.height, layout.width, height, pixel_bytes)
         width, height = layout.block_width, layout.block_height
         height = PIECE_PX if height * layout.width * _RGB > MAX_ROW_BYTES else height * -(-PIECE_PX // height)
-        return cls(layout.width, layout.height, width * -(-PIECE_PX // width), height)
+        return cls(layout.width, layout.height, width * -(-PIECE_PX // width), height, pixel_bytes)
 
     def over(self, window: Window) -> Iterator[Window]:
         """Yield the pieces that a window shows something of, row by row."""
@@ -112,6 +117,7 @@ class Cutter:
         self._grid, self._make = grid, make
         self._begun: dict[Window, Future[Future[Piece]]] = {}
         self._made: dict[Window, Piece] = {}
+        self._in_work: deque[tuple[int, Future[Future[Piece]]]] = deque()
 
     def cut(self, windows: Iterable[Window]) -> Iterator[tuple[Window, Shown]]:
         """Yield each window, in the order given; two rows of windows are looked at together."""
@@ -131,7 +137,7 @@ class Cutter:
         for number, window in enumerate(row):
             while ahead and ahead[0][0] <= number:
                 ahead.popleft()
-            while coming is not None and (coming[0] <= number or sum(size for _, size in ahead) < AHEAD_BYTES):
+            while coming is not None and (coming[0] <= number or self._may_begin(ahead)):
                 if self._begin(coming[1], end) and coming[0] > number:
                     ahead.append((coming[0], coming[1].width * coming[1].height * _RGB))
                 coming = next(needed, None)
@@ -143,8 +149,20 @@ class Cutter:
         """Begin to make a piece, unless it is there; tell whether it was not."""
         if place in self._begun or place in self._made:
             return False
+        while self._in_work and self._bytes_in_work() >= IN_WORK_BYTES:
+            self._in_work.popleft()[1].result().result()
         self._begun[place] = self._make(place, end)
+        self._in_work.append((place.width * place.height * self._grid.pixel_bytes, self._begun[place]))
         return True
+
+    def _may_begin(self, ahead: Iterable[tuple[int, int]]) -> bool:
+        """Tell whether a piece may be made that the present window does not need; nobody waits for it."""
+        return sum(size for _, size in ahead) < AHEAD_BYTES and self._bytes_in_work() < IN_WORK_BYTES
+
+    def _bytes_in_work(self) -> int:
+        while self._in_work and _is_made(self._in_work[0][1]):
+            self._in_work.popleft()
+        return sum(size for size, _ in self._in_work)
 
     def _joined(self, window: Window, end: int) -> Shown:
         rgb = np.empty((window.height, window.width, _RGB), np.uint8)
@@ -174,6 +192,10 @@ class Cutter:
                 del self._made[place]
             elif self._made[place].begins < above - place.row_off:
                 self._made[place] = self._made[place].without(above - place.row_off)
+
+
+def _is_made(begun: "Future[Future[Piece]]") -> bool:
+    return begun.done() and (begun.cancelled() or begun.exception() is not None or begun.result().done())
 
 
 def _strips(layout: Layout, row_bytes: int) -> int:

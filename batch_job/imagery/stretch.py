@@ -122,7 +122,8 @@ def _stretched(bands: NDArray[Any], limits: Limits) -> NDArray[np.uint8]:
     few_bits = bands.dtype.kind in "iu" and bands.dtype.itemsize * _BYTE <= _FEW_BITS
     for shown, band, low, high in zip(rgb, bands, limits.lows, limits.highs, strict=True):
         if few_bits:
-            np.take(_table(bands.dtype.str, low, high), band.view(f"u{bands.dtype.itemsize}"), out=shown)
+            # no pattern is outside of the table; to make sure of that numpy would copy
+            np.take(_table(bands.dtype.str, low, high), band.view(f"u{bands.dtype.itemsize}"), out=shown, mode="clip")
         else:
             shown[:] = _to_bytes(band, low, high)
     return rgb

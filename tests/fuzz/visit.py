@@ -27,8 +27,8 @@ from batch_job.values.objects import ObjectFacts
 from batch_job.values.spaces import Chip, PixelBox
 from batch_job.values.work import Processed, Work
 
-ADDRESS_SPACE_BYTES = 1536 * 1024**2
-"""Of a worker, its libraries included."""
+ADDRESS_SPACE_BYTES = 2048 * 1024**2
+"""Of a worker, its libraries included; each of its threads reserves 64 MB and more that it does not use."""
 PEAK_MB = 800
 """Resident; a block of a TIFF may have 256 MB, and becomes several arrays."""
 CHIP_PX = 256
