@@ -16,6 +16,8 @@ from tests.unit.lambdas.batches import of_s3
 
 FOREVER = 10**9
 THROTTLED = Answer(429, {"x-amzn-errortype": "TooManyRequestsException"}, b'{"message": "Too Many Requests"}')
+THROTTLED_BEYOND_PATIENCE = Answer(429, {}, b"{}")
+"""Nothing that the SDK would try again by itself: its seven tries take half a minute."""
 DENIED = Answer(403, {}, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
 JOB, FUNCTION = "AWS_BATCH_JOB_ID", "AWS_LAMBDA_FUNCTION_NAME"
 CHIPS = 4
@@ -55,12 +57,20 @@ def test_a_plan_whose_submissions_are_throttled_is_submitted_later_and_once(stac
         for name in "abc":
             stack.put(f"throttled/{name}.tif", 100)
     before = stack.job_ids()
-    stack.site.batch.change_next(5, lambda *_: THROTTLED, path_contains="submitjob")
+    for answer in (THROTTLED_BEYOND_PATIENCE, THROTTLED):
+        stack.site.batch.change_next(3, lambda *_, answer=answer: answer, path_contains="submitjob")
     status = stack.night_passed()
     assert images(status) == (3, 3, 0, 0)
+    assert len(_handed_back(stack)) >= 3
     assert status["concerns"] == []
     assert len(stack.job_ids() - before) == 3 + 1  # a shard of each CSV, and the sweep
     stack.assert_in_line()
+
+
+def _handed_back(stack: Stack) -> list[Request]:
+    """Messages that were given a wait."""
+    asked = stack.site.messages.requests
+    return [one for one in asked if one.headers["X-Amz-Target"].endswith("ChangeMessageVisibility")]
 
 
 def test_an_inventory_and_its_csvs_that_are_announced_three_times_at_once_are_worked_on_once(stack: Stack):
