@@ -58,10 +58,15 @@ class GdalGroundTransform:
 
 def _place(georeference: Georeference, cols: Floats, rows: Floats, above_m: float) -> tuple[Floats, Floats]:
     if georeference.by is Georeferencing.RPCS:
-        return _by_rpcs(RPC.from_gdal(dict(georeference.rpcs)), cols, rows, above_m)
+        return _by_rpcs(RPC.from_gdal(_without_errors(georeference.rpcs)), cols, rows, above_m)
     if georeference.by in FITS and georeference.gcps_crs is not None:
         return _by_gcps(georeference, georeference.gcps_crs, cols, rows)
     raise ValueError(f"nothing to place pixels by: {georeference}")
+
+
+def _without_errors(rpcs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Leave out what says how good they are: it places nothing, and must not spoil them where it is no number."""
+    return {name: text for name, text in rpcs if not name.startswith("ERR_")}
 
 
 def _by_rpcs(rpcs: RPC, cols: Floats, rows: Floats, above_m: float) -> tuple[Floats, Floats]:
@@ -76,6 +81,8 @@ def _by_rpcs(rpcs: RPC, cols: Floats, rows: Floats, above_m: float) -> tuple[Flo
 def _by_gcps(said: Georeference, crs: str, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
     points = said.gcps
     xs, ys = np.array([point.x for point in points]), np.array([point.y for point in points])
+    if not np.isfinite([xs, ys]).all():
+        raise ValueError("points without a place")
     to_lonlat = _transformer(crs)
     jumps = CRS.from_user_input(crs).is_geographic and np.ptp(xs) > 180
     if jumps:

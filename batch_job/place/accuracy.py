@@ -21,7 +21,7 @@ def estimate_error_m(facts: RasterFacts, ground: Ground, transform: GroundTransf
     """Estimate how far from the truth a ground places pixels, m; None where nothing tells.
 
     - an affine transform is taken at its word: what PROJ says of the change of datum, 0 without one;
-    - GCPs: the root mean square at points that a fit through the others did not see;
+    - GCPs: the root mean square at points that a fit through the others did not see; nothing for four corners;
     - RPCs: their own ``ERR_BIAS`` and ``ERR_RAND``, and the shift of a ground that is not at the height assumed.
     """
     said = facts.georeference

@@ -12,6 +12,8 @@ from batch_job.values.place import Georeference, Georeferencing
 
 PROJECTIVE_POINTS = 4
 """Four corners; more of them, and the residuals show what a plane seen by a camera does not explain."""
+LEAST_POINTS = 3
+"""That settle an affine image."""
 MIN_SPLINE_POINTS = 10
 """With fewer, a point left out is as often in a corner, where a spline only guesses."""
 MAX_SPLINE_POINTS = 500
@@ -45,13 +47,16 @@ def left_out_error_m(asked: Georeference, transform: GroundTransform) -> float |
     None where the points are just enough for a fit.
     """
     n = len(asked.gcps)
+    if asked.by is Georeferencing.GCPS_PROJECTIVE or n <= LEAST_POINTS:
+        return None
+    # mixed, always alike: points come in rows and columns, and a whole row left out would be guessed from afar
+    folds = (np.random.default_rng(0).permutation(n) % FOLDS).tolist()
     errors: list[Floats] = []
     for fold in range(min(n, FOLDS)):
-        left_out, others = asked.gcps[fold::FOLDS], tuple(p for at, p in enumerate(asked.gcps) if at % FOLDS != fold)
-        # four points less one have no projective fit
-        by = Georeferencing.GCPS if asked.by is Georeferencing.GCPS_PROJECTIVE else asked.by
-        errors.append(_off_m(replace(asked, by=by, gcps=others), replace(asked, gcps=left_out), transform))
-    return _root_mean_square(np.concatenate(errors)) if errors else None
+        left_out = tuple(point for point, its in zip(asked.gcps, folds, strict=True) if its == fold)
+        others = tuple(point for point, its in zip(asked.gcps, folds, strict=True) if its != fold)
+        errors.append(_off_m(replace(asked, gcps=others), replace(asked, gcps=left_out), transform))
+    return _root_mean_square(np.concatenate(errors))
 
 
 def _spline_is_better(asked: Georeference, transform: GroundTransform) -> bool:

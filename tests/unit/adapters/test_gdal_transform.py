@@ -121,6 +121,60 @@ def test_rpcs_place_pixels_at_the_models_own_height() -> None:
     np.testing.assert_allclose([lons, lats], [10 + 0.2 * lon, 45 + 0.1 * lat], rtol=0, atol=1e-7)
 
 
+def test_rpcs_place_pixels_on_a_ground_that_is_higher() -> None:
+    lons, lats = place(rpcs())
+    higher = GdalGroundTransform().to_lonlat(rpcs(), cols=COLS, rows=ROWS, above_m=100)
+    # 100 m are a fifth of HEIGHT_SCALE
+    shift = np.linalg.inv([[1, 0.1], [0.05, -1]]) @ [-0.2 * 0.2, -0.3 * 0.2]
+    np.testing.assert_allclose(higher[0] - lons, 0.2 * shift[0], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(higher[1] - lats, 0.1 * shift[1], rtol=0, atol=1e-6)
+
+
+def test_a_spline_meets_every_point() -> None:
+    rng = np.random.default_rng(3)
+    said = gcps("EPSG:4326", lambda c, r: (10 + c * 1e-4 + rng.normal(0, 1e-3), 50 - r * 1e-4 + rng.normal(0, 1e-3)))
+    lons, lats = place(
+        replace(said, by=Georeferencing.GCPS_THIN_PLATE), [p.col for p in said.gcps], [p.row for p in said.gcps]
+    )
+    np.testing.assert_allclose(lons, [p.x for p in said.gcps], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(lats, [p.y for p in said.gcps], rtol=0, atol=1e-9)
+
+
+def oblique(col, row):
+    depth = 1 + row / 900 - col / 4000
+    return 400_000 + (30 * col + 5 * row) / depth, 5_000_000 - (4 * col + 30 * row) / depth
+
+
+def corners(place=oblique, *, cols=(0, 1000), rows=(0, 800)) -> Georeference:
+    return replace(gcps("EPSG:32633", place, cols=cols, rows=rows), by=Georeferencing.GCPS_PROJECTIVE)
+
+
+def test_four_corners_are_a_plane_seen_by_a_camera() -> None:
+    expected = Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True).transform(*oblique(COLS, ROWS))
+    np.testing.assert_allclose(place(corners()), expected, rtol=0, atol=1e-9)
+
+
+def test_beyond_the_horizon_there_is_no_ground() -> None:
+    lons, lats = place(corners(), [0.0, 0.0], [800.0, -950.0])  # depth 0 is at row -900
+    assert np.isfinite(lons).tolist() == np.isfinite(lats).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        corners(cols=(0, 1000, 2000)),
+        corners(lambda c, r: (400_000 + c, 5_000_000 + 0 * r)),
+        corners(lambda c, r: (400_000 + 0 * c, 5_000_000 + 0 * r)),
+        corners(lambda c, r: (400_000 + c, 5_000_000 - r * c)),
+        corners(lambda c, r: (400_000 + (c if r else 1000 - c), 5_000_000 - r)),
+        corners(lambda c, r: (400_000 + c * float("inf"), 5_000_000 - r)),
+    ],
+    ids=["six", "on-a-line", "one-place", "three-on-a-line", "crossed", "infinite"],
+)
+def test_four_points_that_are_no_plane_have_no_answer(said: Georeference) -> None:
+    assert not np.isfinite(place(said)).any()
+
+
 def test_rpcs_across_180_go_on_counting() -> None:
     lons, _ = place(rpcs(LONG_OFF="179.95"))
     assert np.ptp(lons) < 1

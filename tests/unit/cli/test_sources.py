@@ -6,7 +6,7 @@ import click
 import pytest
 
 from batch_job.adapters.memory import MemoryObjectStore
-from batch_job.cli.sources import file_source, find_sources, split_s3
+from batch_job.cli.sources import file_source, find_sources, side_files_of, split_s3
 from batch_job.values.image import ImageRef
 
 
@@ -51,3 +51,18 @@ def test_a_changed_file_has_another_etag(tmp_path):
     before = file_source(path).facts.etag
     os.utime(path, ns=(1, 1))
     assert file_source(path).facts.etag != before
+
+
+def test_what_lies_beside_a_file_or_an_object_is_found(tmp_path):
+    for name in ("a.tif", "a.tfw", "a.tif.aux.xml", "a.tif.txt", "ab.tfw"):
+        (tmp_path / name).write_bytes(b"x")
+    [source] = find_sources([str(tmp_path / "a.tif")], MemoryObjectStore())
+    beside = side_files_of(source.image, MemoryObjectStore())
+    assert [side.key for side in beside] == [str(tmp_path / "a.tfw"), str(tmp_path / "a.tif.aux.xml")]
+    (tmp_path / "a.tfw").write_bytes(b"other")
+    assert side_files_of(source.image, MemoryObjectStore())[0].etag != beside[0].etag
+    store = MemoryObjectStore()
+    for key in ("in/a.tif", "in/a.tfw", "in/b.tfw"):
+        store.put(ImageRef("b", key), b"x")
+    assert [side.key for side in side_files_of(ImageRef("b", "in/a.tif"), store)] == ["in/a.tfw"]
+    assert side_files_of(ImageRef("b", "in/gone.tif"), store) == ()
