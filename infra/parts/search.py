@@ -9,9 +9,9 @@ from infra.parts.domain import Domain
 from infra.parts.grants import allow
 from infra.parts.people import People
 
-READING = ("es:ESHttpDelete", "es:ESHttpGet", "es:ESHttpPost")
+READING = ("es:ESHttpDelete", "es:ESHttpPost")
 """Searches are posted, and what they hold open is deleted. What may be done to which index, its own roles say."""
-WRITING = (*READING, "es:ESHttpPut")
+WRITING = (*READING, "es:ESHttpGet", "es:ESHttpPut")
 ANYTHING = (*WRITING, "es:ESHttpHead", "es:ESHttpPatch")
 
 

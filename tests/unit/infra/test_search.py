@@ -9,8 +9,8 @@ from infra.parts.people import People
 from infra.parts.search import Search
 from tests.unit.infra.small import MONTH, findings, properties, resources, spelled, statements, template_of
 
-READ = {"Delete", "Get", "Post"}
-WRITE = {*READ, "Put"}
+READ = {"Delete", "Post"}
+WRITE = {*READ, "Get", "Put"}
 ALL = {*WRITE, "Head", "Patch"}
 THEIRS = {
     "domain_endpoint": "search-x.eu-west-1.es.amazonaws.com",
