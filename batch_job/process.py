@@ -21,7 +21,8 @@ from batch_job.imagery.ahead import done_ahead
 from batch_job.imagery.encode import encode, is_blank, unscaled_frame
 from batch_job.imagery.grid import count, windows
 from batch_job.imagery.orientation import lying_facts, turned_facts
-from batch_job.imagery.picture import Picture, grid_of, open_picture
+from batch_job.imagery.picture import Picture, open_picture, shrink_of
+from batch_job.place.cutting import grid_on_ground
 from batch_job.place.footprints import place_features, place_image
 from batch_job.place.side_files.beside import place_by_side_files
 from batch_job.ports import Count, Detector, GroundTransform, Keeper, OpenRaster, Progress, ReadSideFile
@@ -32,7 +33,7 @@ from batch_job.spend.prices import price_of_calls
 from batch_job.values.answers import ArchivedAnswer, ChipBlank
 from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.raster import RasterFacts
-from batch_job.values.spaces import Chip, Feature, Window
+from batch_job.values.spaces import Chip, ChipGrid, Feature, Window
 from batch_job.values.work import Processed, Work
 
 ENCODERS = max(1, min(os.cpu_count() or 1, 4))
@@ -162,15 +163,19 @@ class _Visit:
         """Recall how the image is placed and cut, or find out and write it down."""
         archive, image, version = self._pipeline.archive, self._work.image, self._work.version
         if archive is None:
-            return ImageRecord(self._placed_facts(), grid_of(self._picture.facts, self._pipeline.settings))
+            return self._new_record(earlier=None)
         record = archive.record(image, version)
         if record is None:
             # same pixels with other side files: cut as before, also when our settings would cut otherwise by now
-            earlier = archive.any_record(image, version)
-            grid = earlier.grid if earlier else grid_of(self._picture.facts, self._pipeline.settings)
-            record = ImageRecord(self._placed_facts(), grid)
+            record = self._new_record(earlier=archive.any_record(image, version))
             archive.write_record(image, version, record)
         return record
+
+    def _new_record(self, *, earlier: ImageRecord | None) -> ImageRecord:
+        facts, settings = self._placed_facts(), self._pipeline.settings
+        return ImageRecord(
+            facts, earlier.grid if earlier else grid_on_ground(facts, settings, self._pipeline.transform)
+        )
 
     def _placed_facts(self) -> RasterFacts:
         """Give the header, its place completed by what lies beside the image."""
@@ -227,7 +232,8 @@ class _Visit:
         self, missing: Iterable[Window], findings: Findings, writer: PartWriter | None
     ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
         """Yield the windows with something to see, as the detector will get them; the blank ones are written down."""
-        for window, rgb, valid in self._picture.read(missing):
+        picture = replace(self._picture, shrink=shrink_of(findings.grid, self._pipeline.settings))
+        for window, rgb, valid in picture.read(missing):
             self._keeper.keep()
             if is_blank(rgb, valid):
                 blank = ChipBlank(unscaled_frame(window))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import MaskFlags
+from rasterio.enums import MaskFlags, Resampling
 from rasterio.windows import Window as GdalWindow
 
 from batch_job.values.raster import Pixels, RasterFacts
@@ -34,19 +34,31 @@ class PixelReader:
     facts: RasterFacts
 
     def read(
-        self, bands: Sequence[int], *, window: Window | None = None, out_size: tuple[int, int] | None = None
+        self,
+        bands: Sequence[int],
+        *,
+        window: Window | None = None,
+        out_size: tuple[int, int] | None = None,
+        by: Resampling = Resampling.nearest,
     ) -> Pixels:
-        """Read a window, or the whole image, of the bands given (1-based); nearest neighbours of it at another size."""
-        return self.to_pixels(self.raw(bands, window=window, out_size=out_size), bands)
+        """Read a window, or the whole image, of the bands given (1-based); at another size resampled as ``by`` says."""
+        return self.to_pixels(self.raw(bands, window=window, out_size=out_size, by=by), bands)
 
     def raw(
-        self, bands: Sequence[int], *, window: Window | None = None, out_size: tuple[int, int] | None = None
+        self,
+        bands: Sequence[int],
+        *,
+        window: Window | None = None,
+        out_size: tuple[int, int] | None = None,
+        by: Resampling = Resampling.nearest,
     ) -> Raw:
         """Read as ``read``, without telling yet what is valid."""
+        if self.facts.palette:
+            by = Resampling.nearest  # there is no mean of two colours' numbers
         alpha = [n for n, meaning in enumerate(self.facts.color_interp, start=1) if meaning == "alpha"][:1]
         wanted = [*bands, *alpha]
         shape = None if out_size is None else (len(wanted), *out_size)
-        values = self.dataset.read(wanted, window=_to_gdal(window), out_shape=shape)
+        values = self.dataset.read(wanted, window=_to_gdal(window), out_shape=shape, resampling=by)
         opacity = [values[-1]] if alpha else []
         return Raw(values[: len(bands)], (*opacity, *self.masks(window, out_size)))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.enums import Resampling
 
 from batch_job.adapters.gdal_thread import GdalThread
 from batch_job.adapters.jpeg_blocks import CodedPiece, JpegBlocks
@@ -24,6 +25,7 @@ from batch_job.adapters.raster_parts import (
 )
 from batch_job.adapters.raster_pieces import Cutter, Piece, PieceGrid
 from batch_job.adapters.raster_pixels import PixelReader, Raw
+from batch_job.adapters.raster_scaled import around, rows_of, size_of
 from batch_job.ports import RasterSource
 from batch_job.ports.rasters import Show
 from batch_job.values.raster import Pixels, RasterFacts, Shown
@@ -64,6 +66,22 @@ class GdalRaster:
             return self.gdal.start(lambda: self._begun(place, bands, end_col, show))
 
         yield from Cutter(grid, make).cut(windows)
+
+    def read_scaled(
+        self, windows: Iterable[Window], *, bands: Sequence[int], shrink: int
+    ) -> Iterator[tuple[Window, Pixels]]:
+        """Yield each window smaller; see ``ports.RasterSource``. What two rows of windows share is read twice."""
+        pixel_bytes = sum(np.dtype(self.facts.dtypes[band - 1]).itemsize for band in bands)
+        for row in rows_of(windows, shrink=shrink, pixel_bytes=pixel_bytes):
+            whole = self._scaled(bands, around(row), shrink)
+            for window in row:
+                _, cols = size_of(window, shrink=shrink)
+                start = (window.col_off - min(other.col_off for other in row)) // shrink
+                yield window, Pixels(whole.bands[..., start : start + cols], whole.valid[:, start : start + cols])
+
+    def _scaled(self, bands: Sequence[int], window: Window, shrink: int) -> Pixels:
+        size = size_of(window, shrink=shrink)
+        return self.gdal.call(lambda: self.pixels.read(bands, window=window, out_size=size, by=Resampling.average))
 
     def read_overview(self, *, bands: Sequence[int], max_px: int) -> Pixels:
         """Read the whole image, nearest neighbours, at most ``max_px`` a side; see ``ports.RasterSource``.

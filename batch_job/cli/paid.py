@@ -9,13 +9,13 @@ from rich.text import Text
 from batch_job.cli.display import shown
 from batch_job.cli.request import Request
 from batch_job.cli.sources import Source
-from batch_job.ports import OpenRaster
 from batch_job.spend.estimate import estimate_calls
 from batch_job.spend.prices import price_of_calls
 from batch_job.values.image import ImageRef
+from batch_job.wiring.run import Buckets
 
 
-def agree(request: Request, sources: list[Source], open_raster: OpenRaster) -> None:
+def agree(request: Request, sources: list[Source], buckets: Buckets) -> None:
     """Let a run against the paid service pass only with ``--yes`` or ``--max-calls``.
 
     Raises:
@@ -24,7 +24,7 @@ def agree(request: Request, sources: list[Source], open_raster: OpenRaster) -> N
     if not request.is_paid or request.agreed or request.max_calls is not None:
         return
     with _counted(request, sources) as images:
-        estimate = estimate_calls(images, open_raster, request.settings)
+        estimate = estimate_calls(images, buckets.open_raster, request.settings, buckets.transform)
     price = price_of_calls(estimate.calls, detector=request.settings.detector)
     raise click.UsageError(
         f"this run makes at most {estimate.calls:,} calls to Amazon Rekognition for {estimate.images:,} images, about "

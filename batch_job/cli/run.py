@@ -39,6 +39,7 @@ log = structlog.get_logger()
 @setting(
     "bands", metavar="auto|R,G,B|ORDER", text="Which bands are shown; orders: naip, sentinel2, ...", default="auto"
 )
+@setting("target_gsd_m", type=float, text="Read images of finer pixels smaller: metres.", default="as they are")
 @setting("calls_in_flight", type=int, text="Detector calls under way at once.", default="8")
 @setting("before_detection", multiple=True, metavar="MODULE:NAME", text="Hook on a chip's pixels.")
 @setting("after_merging", multiple=True, metavar="MODULE:NAME", text="Hook on an image's features.")

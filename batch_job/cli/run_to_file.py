@@ -87,7 +87,7 @@ def run_to_file(request: Request) -> int:
     """Run every source through the stages and write what was found; give the exit code."""
     buckets = open_buckets(request.endpoints)
     sources = list(find_sources(request.sources, buckets.store))
-    agree(request, sources, buckets.open_raster)
+    agree(request, sources, buckets)
     path = Path(request.to)
     answers = path.with_name(path.name + ANSWERS)
     door = file_door(request.settings, request.endpoints, buckets, request.run, answers=answers)

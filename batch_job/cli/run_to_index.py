@@ -28,7 +28,7 @@ def run_to_index(request: Request) -> int:
     uploaded = list(_uploaded(request, buckets))
     sources = _each_once([*uploaded, *(source for _, found in listings.values() for source in found)])
     if sources:
-        agree(request, sources, buckets.open_raster)
+        agree(request, sources, buckets)
     door = index_door(request.settings, request.endpoints, buckets, request.run)
     images = dict.fromkeys([*(source.image for source in sources), *_all(door.reconciler, listings)])
     areas = [area for area, _ in listings.values()] + ([Area(IMAGERY_BUCKET)] if uploaded else [])

@@ -84,6 +84,13 @@ class UprightRaster:
         for window, shown in self.source.read_shown(map(self._in_file, windows), bands=bands, show=show):
             yield self._seen_window(window), Shown(self._turn.seen(shown.rgb), self._turn.seen(shown.valid))
 
+    def read_scaled(
+        self, windows: Iterable[Window], *, bands: Sequence[int], shrink: int
+    ) -> Iterator[tuple[Window, Pixels]]:
+        """Yield each window smaller; see ``ports.RasterSource``."""
+        for window, pixels in self.source.read_scaled(map(self._in_file, windows), bands=bands, shrink=shrink):
+            yield self._seen_window(window), self._seen(pixels)
+
     def read_overview(self, *, bands: Sequence[int], max_px: int) -> Pixels:
         """Read the whole image, smaller; see ``ports.RasterSource``."""
         return self._seen(self.source.read_overview(bands=bands, max_px=max_px))

@@ -1,5 +1,6 @@
 """An open raster as people see it: 8-bit RGB, all windows of one image stretched alike."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -20,11 +21,34 @@ MEASURED_PX = 1024
 NOTHING = Pixels(np.empty((0, 0, 0), np.uint8), np.empty((0, 0), np.bool_))
 
 
-def grid_of(facts: RasterFacts, settings: PipelineSettings) -> ChipGrid:
-    """Cut an image as the settings say."""
+GSD_TOLERANCE = 1.05
+"""A pixel may be so many times larger than asked for: 0.3 m is computed as 0.3001 m here and as 0.2999 m there."""
+
+
+def grid_of(facts: RasterFacts, settings: PipelineSettings, *, gsd_m: float | None = None) -> ChipGrid:
+    """Cut an image as the settings say.
+
+    Args:
+        facts: Of the image as it is seen.
+        settings: The size of a chip is that of the picture sent: of an image that is read smaller, it covers more.
+        gsd_m: Of the image's pixels, where it is known; else the image is read as it is.
+    """
+    shrink = 1
+    if settings.target_gsd_m and gsd_m:
+        shrink = max(1, math.floor(GSD_TOLERANCE * settings.target_gsd_m / gsd_m))
+    # no chip is larger than the image: a pixel of 1 mm and a target of 1 km must not make numbers without end
+    shrink = min(shrink, max(1, -(-max(facts.width, facts.height) // settings.chip_px)))
     return ChipGrid(
-        image_width=facts.width, image_height=facts.height, chip_px=settings.chip_px, overlap_px=settings.overlap_px
+        image_width=facts.width,
+        image_height=facts.height,
+        chip_px=settings.chip_px * shrink,
+        overlap_px=settings.overlap_px * shrink,
     )
+
+
+def shrink_of(grid: ChipGrid, settings: PipelineSettings) -> int:
+    """Tell how many times smaller a side the chips of a grid are read."""
+    return max(1, grid.chip_px // settings.chip_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +59,8 @@ class Picture:
     choice: BandChoice
     limits: Limits | None
     """None: 8-bit values pass as they are."""
+    shrink: int = 1
+    """Windows are read so many times smaller a side."""
 
     @property
     def facts(self) -> RasterFacts:
@@ -43,6 +69,10 @@ class Picture:
 
     def read(self, windows: Iterable[Window]) -> Iterator[tuple[Window, NDArray[np.uint8], NDArray[np.bool_]]]:
         """Yield each window's pixels and which of them are valid, as ``RasterSource.read_shown``; errors as there."""
+        if self.shrink > 1:
+            for window, pixels in self.source.read_scaled(windows, bands=self.choice.bands, shrink=self.shrink):
+                yield window, self._rgb(pixels), pixels.valid
+            return
         for window, shown in self.source.read_shown(windows, bands=self.choice.bands, show=self._rgb):
             yield window, shown.rgb, shown.valid
 

@@ -44,6 +44,15 @@ class RasterSource(Protocol):
         """
         ...
 
+    def read_scaled(
+        self, windows: Iterable[Window], *, bands: Sequence[int], shrink: int
+    ) -> Iterator[tuple[Window, Pixels]]:
+        """Yield each window ``shrink`` times smaller a side: means of its pixels, or of a smaller copy in the file.
+
+        Raises as ``read_windows``.
+        """
+        ...
+
     def read_overview(self, *, bands: Sequence[int], max_px: int) -> Pixels:
         """Read the whole image, scaled down so that neither side is over ``max_px``. Raises as ``read_windows``."""
         ...

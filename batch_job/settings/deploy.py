@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from batch_job.errors import SettingsError
 from batch_job.settings.doors import SHARD_CHIPS, KeyFilters
-from batch_job.settings.pipeline import AUTO_BANDS, BANDS_TEXT, PipelineSettings, check_bands, split
+from batch_job.settings.pipeline import AUTO_BANDS, BANDS_TEXT, TARGET_GSD_TEXT, PipelineSettings, check_bands, split
 
 VPC_REASON = (
     "a domain in a VPC is not offered yet: people's browsers and the workers' public subnets could not reach it "
@@ -72,6 +72,7 @@ class DeploySettings(KeyFilters, BaseSettings):
     chip_px: int = Field(default=1024, ge=80, le=10_000, description="Side of a chip, px.")
     overlap_px: int = Field(default=-1, ge=-1, description="How far chips overlap, px; -1: a fifth of chip_px.")
     bands: str = Field(default=AUTO_BANDS, description=BANDS_TEXT)
+    target_gsd_m: float = Field(default=0.0, ge=0, le=1000, description=TARGET_GSD_TEXT)
     min_confidence: float = Field(default=55.0, ge=0, le=100, description="Detections below this are not asked for.")
     include_labels: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Only these labels are indexed, and those below them, comma-separated; empty: all."

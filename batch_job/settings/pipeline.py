@@ -60,6 +60,9 @@ class Encoding(StrEnum):
 BANDS_TEXT = f"Which bands are shown: `auto`, `R,G,B` or `N` by number, or an order: {', '.join(map(str, BandOrder))}."
 
 
+TARGET_GSD_TEXT = "Images with smaller pixels are read smaller, by a whole number, m on the ground; 0: as they are."
+
+
 class PipelineSettings(BaseSettings):
     """Settings of the pipeline, the same behind every door."""
 
@@ -79,6 +82,7 @@ class PipelineSettings(BaseSettings):
     jpeg_quality: int = Field(default=90, ge=1, le=100, description="Quality of JPEG chips.")
     stretch: Stretch = Field(default=Stretch.JOINT, description="How other than 8-bit data becomes 8-bit.")
     bands: str = Field(default=AUTO_BANDS, description=BANDS_TEXT)
+    target_gsd_m: float = Field(default=0.0, ge=0, le=1000, description=TARGET_GSD_TEXT)
     calls_in_flight: int = Field(default=8, ge=1, le=256, description="Detector calls under way at once.")
     before_detection: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Callables `module:name`, chip pixels to chip pixels, comma-separated."
@@ -179,6 +183,7 @@ class PipelineSettings(BaseSettings):
             jpeg_quality=self.jpeg_quality,
             stretch=self.stretch,
             bands=self.bands,
+            target_gsd_m=self.target_gsd_m,
             before_detection=self.before_detection,
         )
 

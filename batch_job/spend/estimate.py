@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from batch_job.errors import InputError
 from batch_job.imagery.grid import count
-from batch_job.imagery.picture import grid_of
-from batch_job.ports import OpenRaster
+from batch_job.imagery.orientation import turned_facts
+from batch_job.place.cutting import grid_on_ground
+from batch_job.ports import GroundTransform, OpenRaster
 from batch_job.settings import PipelineSettings
 from batch_job.values.image import ImageRef
 
@@ -21,7 +22,10 @@ class Estimate:
 
 
 def estimate_calls(
-    images: Iterable[tuple[ImageRef, str]], open_raster: OpenRaster, settings: PipelineSettings
+    images: Iterable[tuple[ImageRef, str]],
+    open_raster: OpenRaster,
+    settings: PipelineSettings,
+    transform: GroundTransform,
 ) -> Estimate:
     """Read the headers of images, given with their ETags, and count their chips."""
     seen = unreadable = calls = 0
@@ -29,7 +33,7 @@ def estimate_calls(
         seen += 1
         try:
             with open_raster(image, etag=etag) as source:
-                calls += count(grid_of(source.facts, settings))
+                calls += count(grid_on_ground(turned_facts(source.facts), settings, transform))
         except InputError:
             unreadable += 1
     return Estimate(images=seen, unreadable=unreadable, calls=calls)

@@ -23,7 +23,7 @@ from batch_job.adapters.side_files import SideFileReader
 from batch_job.adapters.signing import auth_for
 from batch_job.errors import SettingsError
 from batch_job.ledger.reconcile import Reconciler
-from batch_job.ports import Detector, LabelIndex, ObjectStore, OpenRaster, Progress, ReadSideFile
+from batch_job.ports import Detector, GroundTransform, LabelIndex, ObjectStore, OpenRaster, Progress, ReadSideFile
 from batch_job.process import Pipeline
 from batch_job.search.mappings import IndexNames
 from batch_job.settings import PipelineSettings
@@ -60,6 +60,7 @@ class Buckets:
     store: ObjectStore
     open_raster: OpenRaster
     read_side_file: ReadSideFile
+    transform: GroundTransform = field(default_factory=GdalGroundTransform)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,7 @@ def pipeline(
         open_raster=buckets.open_raster,
         read_side_file=buckets.read_side_file,
         detector=_detector(settings, endpoints, run),
-        transform=GdalGroundTransform(),
+        transform=buckets.transform,
         settings=settings,
         progress=run.progress,
         archive=archive,

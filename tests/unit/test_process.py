@@ -148,6 +148,43 @@ def test_every_planted_object_becomes_one_label_in_its_place_whatever_saw_it():
     assert done.labels[0].length_m == pytest.approx(20, abs=0.1)  # 40 px of half a metre
 
 
+def test_an_image_read_smaller_costs_fewer_chips_and_everything_is_where_it_was():
+    as_it_is = Bench().process(PlantedDetector(PLANTED))
+    smaller = PipelineSettings.load(**SETTINGS.model_dump() | {"target_gsd_m": 1.0})
+    bench, asked = Bench(settings=smaller), []
+
+    class Measured(PlantedDetector):
+        def detect(self, chips: Iterable[Chip], *, keep: Keep) -> Iterator[Answer]:
+            for chip in chips:
+                asked.append((chip.frame.window.width, chip.frame.content_width))
+                yield from super().detect([chip], keep=keep)
+
+    done = bench.process(Measured(PLANTED))
+    assert asked == [(256, 128)] * 6
+    assert (as_it_is.described.chips.total, done.described.chips.total) == (CHIPS, 6)
+    assert [one[:4] for one in facts_of(done)] == [one[:4] for one in facts_of(as_it_is)]
+    assert done.described.gsd_m == as_it_is.described.gsd_m
+    again = bench.process(Nobody(), open_raster=no_file, epoch=EPOCH + 1)
+    assert facts_of(again) == facts_of(done)
+
+
+def test_the_bands_wanted_are_what_a_hook_sees():
+    SHOWN.clear()
+    for bands in ("auto", "3,2,1"):
+        more = {"bands": bands, "chip_px": 400, "overlap_px": 0, "before_detection": f"{__name__}:note_pixels"}
+        Bench(settings=PipelineSettings.load(**SETTINGS.model_dump() | more)).process(PlantedDetector(PLANTED))
+    as_it_is, wanted = SHOWN
+    np.testing.assert_array_equal(wanted, as_it_is[::-1])
+
+
+SHOWN: list[np.ndarray] = []
+
+
+def note_pixels(rgb):
+    SHOWN.append(rgb.copy())
+    return rgb
+
+
 @pytest.mark.parametrize(
     ("choice", "left"),
     [({"include_labels": ("boat",)}, ["Boat"]), ({"exclude_labels": "BOAT, Tree"}, ["Car"]), ({}, ["Car", "Boat"])],
