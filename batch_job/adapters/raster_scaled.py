@@ -1,10 +1,14 @@
 """Which windows are read together when an image is read smaller. Pure."""
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from batch_job.adapters.raster_parts import Layout, Part
 from batch_job.values.spaces import Window
 
+PART_BYTES = 16 * 1024**2
+"""Of a part, decoded: with the blocks around it less than half of GDAL's cache."""
 TOGETHER_BYTES = 32 * 1024**2
 """Of one read, as it is given."""
 
@@ -35,6 +39,35 @@ def around(group: list[Window]) -> Window:
 def size_of(window: Window, *, shrink: int) -> tuple[int, int]:
     """Give rows and columns of a window read smaller."""
     return max(1, round(window.height / shrink)), max(1, round(window.width / shrink))
+
+
+def smaller_parts(window: Window, layout: Layout, *, shrink: int) -> Iterator[Part]:
+    """Divide a window into parts that GDAL can hold decoded in all bands, each whole pixels of the smaller image.
+
+    One that is no multiple of such pixels, as of an image smaller than a chip, stays whole.
+    """
+    rows, cols = size_of(window, shrink=shrink)
+    row_step, col_step = rows, cols
+    if (window.height, window.width) == (rows * shrink, cols * shrink):
+        row_step, col_step = _steps(window, layout, shrink=shrink)
+    for row in range(0, rows, row_step):
+        for col in range(0, cols, col_step):
+            to_row, to_col = min(row + row_step, rows), min(col + col_step, cols)
+            part = Window(
+                col_off=window.col_off + col * shrink,
+                row_off=window.row_off + row * shrink,
+                width=window.width * (to_col - col) // cols,
+                height=window.height * (to_row - row) // rows,
+            )
+            yield Part(part, slice(row, to_row), slice(col, to_col))
+
+
+def _steps(window: Window, layout: Layout, *, shrink: int) -> tuple[int, int]:
+    """Give rows and columns of a part, in smaller pixels: a square of blocks, or all that strips hold beside it."""
+    pixels = max(1, PART_BYTES // layout.pixel_bytes)
+    is_strip = layout.block_width >= layout.width
+    width = window.width if is_strip else math.isqrt(pixels)
+    return max(1, pixels // (layout.width if is_strip else width) // shrink), max(1, width // shrink)
 
 
 def _fits(window: Window, group: list[Window], *, shrink: int, pixel_bytes: int) -> bool:

@@ -25,7 +25,7 @@ from batch_job.adapters.raster_parts import (
 )
 from batch_job.adapters.raster_pieces import Cutter, Piece, PieceGrid
 from batch_job.adapters.raster_pixels import PixelReader, Raw
-from batch_job.adapters.raster_scaled import around, rows_of, size_of
+from batch_job.adapters.raster_scaled import around, rows_of, size_of, smaller_parts
 from batch_job.ports import RasterSource
 from batch_job.ports.rasters import Show
 from batch_job.values.raster import Pixels, RasterFacts, Shown
@@ -80,7 +80,16 @@ class GdalRaster:
                 yield window, Pixels(whole.bands[..., start : start + cols], whole.valid[:, start : start + cols])
 
     def _scaled(self, bands: Sequence[int], window: Window, shrink: int) -> Pixels:
-        size = size_of(window, shrink=shrink)
+        rows, cols = size_of(window, shrink=shrink)
+        if any(copy <= shrink for copy in self.layout.shrinks):
+            return self._mean(bands, window, (rows, cols))
+        read = (
+            (part, self._mean(bands, part.window, part.size))
+            for part in smaller_parts(window, self.layout, shrink=shrink)
+        )
+        return _joined(read, rows=rows, cols=cols)
+
+    def _mean(self, bands: Sequence[int], window: Window, size: tuple[int, int]) -> Pixels:
         return self.gdal.call(lambda: self.pixels.read(bands, window=window, out_size=size, by=Resampling.average))
 
     def read_overview(self, *, bands: Sequence[int], max_px: int) -> Pixels:

@@ -11,6 +11,7 @@ from rasterio import Affine
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy
 
+from batch_job.adapters import raster_scaled
 from batch_job.adapters.gdal_transform import GdalGroundTransform
 from batch_job.adapters.ranges import ObjectsInMemory
 from batch_job.adapters.raster import RasterOpener
@@ -168,6 +169,24 @@ def test_a_turned_photograph_is_shrunk_the_right_way_up(orientation: int):
         full = {window: rgb for window, rgb, _ in whole.read(order)}
         for window, rgb, _ in small.read(order):
             assert np.abs(rgb - mean_of(full[window], 3)).max() <= 0.51
+
+
+@pytest.mark.parametrize("part_bytes", [1, 700, 5000])
+@pytest.mark.parametrize("layout", [{}, {"tiled": True, "blockxsize": 64, "blockysize": 64}])
+def test_it_is_the_same_in_however_many_parts_it_is_read(layout, part_bytes: int, monkeypatch: pytest.MonkeyPatch):
+    grid = ChipGrid(image_width=470, image_height=330, chip_px=120, overlap_px=30)
+    with opened(gdal(ramp(), **layout), shrink=3) as picture:
+        at_once = [rgb for _, rgb, _ in picture.read(windows(grid))]
+        monkeypatch.setattr(raster_scaled, "PART_BYTES", part_bytes)
+        in_parts = [rgb for _, rgb, _ in picture.read(windows(grid))]
+    np.testing.assert_array_equal(in_parts, at_once)
+
+
+def test_an_image_smaller_than_a_chip_is_one_chip_of_all_its_pixels():
+    grid = ChipGrid(image_width=470, image_height=330, chip_px=1000, overlap_px=0)
+    with opened(gdal(ramp()), shrink=7) as picture:
+        [(window, rgb, _)] = picture.read(windows(grid))
+    assert (window.width, window.height, rgb.shape) == (470, 330, (3, 47, 67))
 
 
 @given(data=st.data())
