@@ -33,7 +33,7 @@ from batch_job.spend.prices import price_of_calls
 from batch_job.values.answers import ArchivedAnswer, ChipBlank
 from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.raster import RasterFacts
-from batch_job.values.spaces import Chip, ChipGrid, Feature, Window
+from batch_job.values.spaces import Chip, Feature, Window
 from batch_job.values.work import Processed, Work
 
 ENCODERS = max(1, min(os.cpu_count() or 1, 4))
