@@ -66,9 +66,10 @@ image-tools:   ## what tests of the image need where there is no docker: buildah
 bench-setup: setup   ## environments of their own for the peers that benchmarks compare with
 	@$(BIN)/python -m benchmarks.set_up
 
-bench: setup   ## run all benchmarks
+bench: setup node_modules/.complete   ## run all benchmarks
 	@$(BIN)/python -m benchmarks.pipeline
 	@$(BIN)/python -m benchmarks.imports
+	@$(BIN)/python -m benchmarks.backfill
 
 clean:   ## remove what the other targets made, .venv included
 	@[ ! -x $(BIN)/python ] || $(BIN)/python -m local.demo --stop
