@@ -68,6 +68,8 @@ bench-setup: setup   ## environments of their own for the peers that benchmarks 
 
 bench: setup node_modules/.complete   ## run all benchmarks
 	@$(BIN)/python -m benchmarks.pipeline
+	@$(BIN)/python -m benchmarks.chips
+	@$(BIN)/python -m benchmarks.chips --wide
 	@$(BIN)/python -m benchmarks.imports
 	@$(BIN)/python -m benchmarks.backfill
 

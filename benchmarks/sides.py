@@ -1,10 +1,11 @@
 """Runs the sides of a benchmark in turn, each in a process of its own, and puts their figures beside each other."""
 
+import os
 import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ class Side:
     python: Path = Path(sys.executable)
     missing: str = ""
     """Why it cannot run here at all, where it cannot."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables that it gets beside ours."""
 
     def run(self, task: Task) -> Report:
         """Do the task once, in a new process.
@@ -44,7 +47,15 @@ class Side:
             raise SideError(self.missing)
         command = [str(self.python), "-W", "ignore", "-m", self.module, task.to_json()]
         try:
-            ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+            ended = subprocess.run(
+                command,
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_S,
+                check=False,
+            )
         except subprocess.TimeoutExpired as error:
             raise SideError(f"not done after {TIMEOUT_S} s") from error
         if ended.returncode:

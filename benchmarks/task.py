@@ -29,6 +29,8 @@ class Task:
     chip_px: int
     overlap_px: int
     quality: int
+    rows: int | None = None
+    """Only so many rows of chips, from the top, by sides that know of it; None: all."""
 
     def to_json(self) -> str:
         """Encode as the one argument of a side's program."""
