@@ -35,19 +35,29 @@ not keep small objects."""
 _PNG_LEVEL = 1
 """zlib's fastest: level 6 takes four times as long for 5 % fewer bytes on imagery."""
 
+FLAT_LEVELS = 2
+"""Grey levels between which a colour may lie: so much JPEG leaves in a border without data, and no detector sees it."""
+
+LEAST_VALID = 0.001
+"""The share of a chip that must be picture: of 1,024 px a side a column of one pixel; a hull's width needs twenty."""
+
 _SAMPLE_STEP = 31
 """One pixel of so many rows and columns is looked at first: 1 ‰ of the pixels settles it for nearly every chip."""
 
 
 def is_blank(rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -> bool:
-    """Tell whether there is nothing to see: no valid pixel, or one colour in all that are valid.
+    """Tell whether there is nothing to see: next to no valid pixel, or as good as one colour in all that are valid.
+
+    The rule is told to users in ``docs/pixels.md``.
 
     Args:
         rgb: (3, rows, columns).
         valid: (rows, columns).
     """
     sample = slice(None, None, _SAMPLE_STEP)
-    return _is_one_colour(rgb[:, sample, sample], valid[sample, sample]) and _is_one_colour(rgb, valid)
+    if _is_flat(rgb[:, sample, sample], valid[sample, sample]) and _is_flat(rgb, valid):
+        return True
+    return int(np.count_nonzero(valid)) < LEAST_VALID * valid.size
 
 
 def unscaled_frame(window: Window, *, limits: ChipLimits = REKOGNITION_LIMITS) -> ChipFrame:
@@ -92,9 +102,9 @@ def encode(
     raise TooLargeError(f"{image.uri} {window}: no picture of it has at most {limits.max_bytes} bytes")
 
 
-def _is_one_colour(rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -> bool:
+def _is_flat(rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -> bool:
     colours = rgb.reshape(rgb.shape[0], -1) if valid.all() else rgb[:, valid]
-    return not colours.size or bool((colours == colours[:, :1]).all())
+    return not colours.size or bool((np.ptp(colours, axis=1) <= FLAT_LEVELS).all())
 
 
 def _frame(window: Window, *, width: int, height: int, limits: ChipLimits) -> ChipFrame:

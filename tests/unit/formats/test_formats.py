@@ -86,6 +86,22 @@ def test_the_chips_of_a_real_file_put_together_are_its_pixels(name: str):
             assert (whole.min(), whole.max()) == (0, 255)
 
 
+def test_two_workers_stretch_an_image_alike_whatever_part_of_it_they_cut():
+    rng = np.random.default_rng(3)
+    body = gdal(rng.integers(0, 9000, (3, 3000, 2500)).astype(np.uint16), tiled=True, blockxsize=256, blockysize=256)
+    halves = []
+    for rows in (slice(0, None, 2), slice(1, None, 2)):
+        with opened(body) as picture:
+            grid = ChipGrid(image_width=2500, image_height=3000, chip_px=700, overlap_px=200)
+            chips = [window for n, window in enumerate(windows(grid)) if n // 5 % 2 == rows.start]
+            halves.append((picture.limits, {window: rgb for window, rgb, _ in picture.read(chips)}))
+    (limits, above), (same_limits, below) = halves
+    assert limits == same_limits
+    first = next(iter(above))
+    under = next(window for window in below if window.row_off == 500)
+    np.testing.assert_array_equal(above[first][:, 500:], below[under][:, :200])
+
+
 # ---- docs/formats.md
 
 

@@ -159,6 +159,32 @@ def test_one_colour_is_blank():
     assert is_blank(np.broadcast_to(np.array([1, 2, 3], np.uint8)[:, None, None], (3, 90, 100)), ALL)
 
 
+@pytest.mark.parametrize(("levels", "is_flat"), [(0, True), (2, True), (3, False)])
+def test_what_differs_by_next_to_nothing_is_blank(levels, is_flat):
+    rgb = np.full((3, 90, 100), 17, np.uint8)
+    rgb[1, 44, 55] += levels
+    assert is_blank(rgb, ALL) is is_flat
+    apart = np.array([10, 200, 90], np.uint8)[:, None, None] + noise(100, 90) % 3
+    assert is_blank(apart.astype(np.uint8), ALL)
+
+
+def test_the_noise_of_jpeg_in_a_border_without_data_is_blank():
+    border = np.zeros((256, 256, 3), np.uint8)
+    border[250:] = 60  # the picture begins just below
+    out = BytesIO()
+    Image.fromarray(border).save(out, "JPEG", quality=75)
+    decoded = np.asarray(Image.open(out)).transpose(2, 0, 1)[:, :248]
+    assert decoded.shape == (3, 248, 256)
+    assert is_blank(decoded, np.ones((248, 256), bool))
+
+
+@pytest.mark.parametrize(("n_valid", "is_empty"), [(0, True), (9, True), (10, False), (500, False)])
+def test_a_thousandth_of_a_chip_must_be_picture(n_valid, is_empty):
+    valid = np.zeros((100, 100), bool)
+    valid.flat[37 : 37 + n_valid] = True
+    assert is_blank(noise(100, 100), valid) is is_empty
+
+
 def test_nothing_valid_is_blank_whatever_the_pixels():
     assert is_blank(noise(100, 90), ~ALL)
 
@@ -166,7 +192,7 @@ def test_nothing_valid_is_blank_whatever_the_pixels():
 def test_one_differing_pixel_is_a_picture():
     for band, row, col in ((0, 0, 0), (1, 89, 99), (2, 44, 51)):
         rgb = np.full((3, 90, 100), 17, np.uint8)
-        rgb[band, row, col] = 18
+        rgb[band, row, col] = 20
         assert not is_blank(rgb, ALL)
 
 
