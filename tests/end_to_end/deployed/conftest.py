@@ -21,7 +21,7 @@ SETTINGS = {
     "live_calls_per_s": 50,
     "shard_chips": 1,  # a child for each image
 }
-LEASE_S = 6
+LEASE_S = 10
 """Whose worker dies is free after so long; the product says five minutes."""
 
 _FAILED = pytest.StashKey[bool]()
