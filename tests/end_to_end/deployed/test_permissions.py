@@ -308,7 +308,7 @@ def _mended(stack: Stack) -> None:
 def test_a_planner_without_its_right_shuts_its_door_and_keeps_its_messages(stack: Stack, action: str, on: str):
     rights = Rights(stack)
     with stack.before_it_stood():
-        stack.put("planner/a.tif", 40)
+        stack.put(f"planner/{action}.tif", 40)
     with rights.without("planner", action, on):
         stack.deliver()
         _shuts_itself(stack, "PlanQueueUrl")
