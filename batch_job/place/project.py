@@ -59,6 +59,8 @@ class Ground:
         A longitude may leave ±180, as the image has it; a latitude never leaves ±90.
         """
         lons, lats = self.project(cols.ravel(), rows.ravel())
+        if _within(lons, MAX_LON_DEG) and _within(lats, 90):
+            return lons.reshape(cols.shape), lats.reshape(cols.shape)
         # comparisons with NaN are false
         placed = (np.abs(lons) <= MAX_LON_DEG) & (np.abs(lats) <= 90 + MAX_BEYOND_POLE_DEG)
         lons, lats = np.where(placed, lons, np.nan), np.where(placed, np.clip(lats, -90, 90), np.nan)
@@ -103,12 +105,24 @@ def _affine(coefficients: tuple[float, ...], to_wgs84: Transformer) -> Projectio
     a, b, c, d, e, f = coefficients
 
     def project(cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
-        xs, ys = a * cols + b * rows + c, d * cols + e * rows + f
-        near = (np.abs(xs) <= MAX_COORDINATE) & (np.abs(ys) <= MAX_COORDINATE)
-        lons, lats = to_wgs84.transform(np.where(near, xs, np.inf), np.where(near, ys, np.inf))
+        # each step in the arrays of the one before: of a million pixels, new memory takes longer than the sums
+        xs, ys = a * cols, d * cols
+        xs += b * rows
+        ys += e * rows
+        xs += c
+        ys += f
+        if not (_within(xs, MAX_COORDINATE) and _within(ys, MAX_COORDINATE)):
+            near = (np.abs(xs) <= MAX_COORDINATE) & (np.abs(ys) <= MAX_COORDINATE)
+            xs, ys = np.where(near, xs, np.inf), np.where(near, ys, np.inf)
+        lons, lats = to_wgs84.transform(xs, ys, inplace=True)
         return lons, lats
 
     return project
+
+
+def _within(values: Floats, limit: float) -> bool:
+    """Tell whether all are within ± limit; False where one is no number."""
+    return not values.size or bool(-limit <= values.min() and values.max() <= limit)
 
 
 def _reaches(ground: Ground, facts: RasterFacts) -> bool:
