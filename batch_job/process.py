@@ -19,8 +19,9 @@ from batch_job.errors import BackfillError
 from batch_job.hooks import MergedImage, correct, refine
 from batch_job.imagery.ahead import done_ahead
 from batch_job.imagery.encode import encode, is_blank, unscaled_frame
-from batch_job.imagery.grid import count, windows
+from batch_job.imagery.grid import asked, count, overview_window, windows
 from batch_job.imagery.orientation import lying_facts, turned_facts
+from batch_job.imagery.overview import Overview
 from batch_job.imagery.picture import Picture, open_picture, shrink_of
 from batch_job.place.cutting import grid_on_ground
 from batch_job.place.footprints import place_features, place_image
@@ -33,8 +34,11 @@ from batch_job.spend.prices import price_of_calls
 from batch_job.values.answers import ArchivedAnswer, ChipBlank
 from batch_job.values.image import ImageRef, ImageVersion
 from batch_job.values.raster import RasterFacts
-from batch_job.values.spaces import Chip, Feature, Window
+from batch_job.values.spaces import Chip, ChipGrid, Feature, Window
 from batch_job.values.work import Processed, Work
+
+Seen = tuple[Window, NDArray[np.uint8], NDArray[np.bool_]]
+"""A window, its pixels as (3, rows, columns), and which of them are valid."""
 
 ENCODERS = max(1, min(os.cpu_count() or 1, 4))
 """Threads that encode chips: reading keeps up with no more."""
@@ -62,7 +66,7 @@ class Pipeline:
             return False
         findings = Findings(record.grid, self.settings.min_confidence)
         findings.recall_all(self.archive.answers(image, version))
-        return all(window in findings.known for window in windows(record.grid))
+        return all(window in findings.known for window in asked(record.grid))
 
     def process(self, work: Work, keeper: Keeper) -> Processed:
         """Do all stages; see ``ports.Processing``."""
@@ -146,7 +150,7 @@ class _Visit:
         self._pipeline.progress.add(Count.BLANK, findings.blank)
         self._pipeline.progress.add(Count.KEPT, findings.sent)
         # never all at once: a broken header of a few bytes can ask for a thousand million chips
-        in_order = windows(record.grid, orientation=record.facts.orientation)
+        in_order = asked(record.grid, orientation=record.facts.orientation)
         missing = (window for window in in_order if window not in findings.known)
         if (first := next(missing, None)) is not None:
             self._ask(chain([first], missing), findings)
@@ -232,8 +236,7 @@ class _Visit:
         self, missing: Iterable[Window], findings: Findings, writer: PartWriter | None
     ) -> Iterator[tuple[Window, NDArray[np.uint8]]]:
         """Yield the windows with something to see, as the detector will get them; the blank ones are written down."""
-        picture = replace(self._picture, shrink=shrink_of(findings.grid, self._pipeline.settings))
-        for window, rgb, valid in picture.read(missing):
+        for window, rgb, valid in self._read(missing, findings):
             self._keeper.keep()
             if is_blank(rgb, valid):
                 blank = ChipBlank(unscaled_frame(window))
@@ -243,3 +246,29 @@ class _Visit:
                     writer.add(blank)
                 continue
             yield window, correct(rgb, self._pipeline.settings.before_detection)
+
+    def _read(self, missing: Iterable[Window], findings: Findings) -> Iterator[Seen]:
+        """Yield what is missing: chips, and last the overview, which is put together from them."""
+        grid = findings.grid
+        whole = overview_window(grid)
+        if whole is None or whole in findings.known:
+            yield from self._chip_picture(grid).read(missing)
+            return
+        overview = Overview(grid)
+        for seen in self._chip_picture(grid).read(window for window in missing if window != whole):
+            overview.add(*seen)
+            yield seen
+        yield whole, *self._whole(overview, grid)
+
+    def _chip_picture(self, grid: ChipGrid) -> Picture:
+        """Give the picture as its chips show it: smaller, where the grid's chips cover more than ``chip_px``."""
+        return replace(self._picture, shrink=shrink_of(grid, self._pipeline.settings))
+
+    def _whole(self, overview: Overview, grid: ChipGrid) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Give the overview; chips that were asked about before are read again for it, so that it is the same."""
+        if not overview.is_complete:
+            overview = Overview(grid)
+            for seen in self._chip_picture(grid).read(windows(grid, orientation=self._picture.facts.orientation)):
+                self._keeper.keep()
+                overview.add(*seen)
+        return overview.rgb, overview.valid

@@ -63,7 +63,11 @@ class Alone:
 def prepare(task: Task, chips: Chips) -> tuple[Pipeline, Work]:
     """Wire the pipeline over an image, with the answers to all its chips ready."""
     settings = PipelineSettings(
-        detector=NO_SERVICE, chip_px=task.chip_px, overlap_px=task.overlap_px, jpeg_quality=task.quality
+        detector=NO_SERVICE,
+        chip_px=task.chip_px,
+        overlap_px=task.overlap_px,
+        jpeg_quality=task.quality,
+        overview_pass=False,  # peers cut the chips alone
     )
     image = ImageRef(LOCAL_FILES, str(Path(task.image).resolve()))
     pipeline = Pipeline(

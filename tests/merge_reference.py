@@ -43,7 +43,8 @@ def reference(detections: list[ImageDetection]) -> list[tuple[object, ...]]:
             here |= there
             for k in there:
                 of[k] = of[i]
-    return sorted(_described([views[k] for k in sorted(objects[n])]) for n in set(of))
+    whole = [[views[k] for k in sorted(objects[n])] for n in set(of)]
+    return sorted(_described(one) for one in whole if not _is_crowd(one, whole))
 
 
 def _view(found: ImageDetection) -> View:
@@ -114,6 +115,19 @@ def _beyond(view: View, other: View) -> Sides:
     sides |= Sides.RIGHT if view.box[2] - other.land[2] > tolerance[0] else Sides.NONE
     sides |= Sides.BOTTOM if view.box[3] - other.land[3] > tolerance[1] else Sides.NONE
     return sides
+
+
+def _is_crowd(one: list[View], whole: list[list[View]]) -> bool:
+    """9; only one picture is coarse, so what it alone saw has one view."""
+    least = min(view.px for views in whole for view in views)
+    if any(view.px == least for view in one):
+        return False
+    [coarse] = one
+    held = 0
+    for other in whole:
+        fine = [view for view in other if view.px == least and view.label == coarse.label]
+        held += any(_area(_shared(view.box, _grown(coarse.box, JITTER_PX))) / _area(view.box) > 0.7 for view in fine)
+    return held > 1
 
 
 def _described(views: list[View]) -> tuple[object, ...]:

@@ -26,7 +26,8 @@ TO_INDEX = "index"
 
 _SETTINGS = (
     *("detector", "chip_px", "overlap_px", "min_confidence", "encoding", "jpeg_quality", "stretch", "bands"),
-    *("target_gsd_m", "calls_in_flight", "before_detection", "after_merging", "include_labels", "exclude_labels"),
+    *("overview_pass", "target_gsd_m", "calls_in_flight", "before_detection", "after_merging"),
+    *("include_labels", "exclude_labels"),
 )
 _TOGETHER = ("chip_px", "overlap_px")
 _HOOKS = {"before_detection", "after_merging"}

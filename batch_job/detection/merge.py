@@ -10,6 +10,7 @@ from itertools import chain
 
 import numpy as np
 
+from batch_job.detection.crowds import are_crowds
 from batch_job.detection.glimpses import find_glimpses
 from batch_job.detection.grouping import group
 from batch_job.detection.objects import Objects, describe
@@ -33,8 +34,9 @@ def merge(detections: Iterable[ImageDetection]) -> list[ImageDetection]:
     7. *Geometry*: an uncut view of the finest picture; else the box around the cut ones, mended where a coarser picture
        saw more. ``cut`` names the sides that no chip saw the end of.
     8. *Label*: of which the views are surest together (sum of confidences); *confidence*: the highest with that label.
-    9. *Regions*: one per label: the chips that carry it, with the highest confidence; a picture of the whole image
-       counts only where no chip carries the label.
+    9. What only a coarse picture saw is left out where it holds two things of its label that chips saw: a crowd.
+    10. *Regions*: one per label: the chips that carry it, with the highest confidence; a picture of the whole image
+        counts only where no chip carries the label.
 
     The result does not depend on the order of the input, and merging it again changes nothing: what several chips saw
     is taken as merged. Time and memory grow about linearly.
@@ -87,7 +89,7 @@ def _merge_objects(objects: Sequence[ImageDetection]) -> list[ImageDetection]:
     joined = np.bincount(groups, minlength=len(groups))[groups] > 1
     for which in np.flatnonzero(joined).tolist():
         members.setdefault(int(groups[which]), []).append(objects[which])
-    alone = [objects[which] for which in np.flatnonzero(~joined).tolist()]
+    alone = [objects[which] for which in np.flatnonzero(~joined & ~are_crowds(views, groups)).tolist()]
     names = {int(number): one.label.name for number, one in zip(views.labels, objects, strict=True)}
     columns = (several.firsts, several.boxes, several.labels, several.confidences, several.cut, several.resolutions_px)
     for first, edges, label, confidence, cut, px in zip(*(column.tolist() for column in columns), strict=True):

@@ -24,8 +24,27 @@ def windows(grid: ChipGrid, *, orientation: int = UPRIGHT) -> Iterator[Window]:
         yield Window(col_off=col_off, row_off=row_off, width=width, height=height)
 
 
+def overview_window(grid: ChipGrid) -> Window | None:
+    """Give the window of the overview: the whole image, where one is looked at."""
+    if not grid.overview_px or count_chips(grid) == 1:
+        return None
+    return Window(col_off=0, row_off=0, width=grid.image_width, height=grid.image_height)
+
+
+def asked(grid: ChipGrid, *, orientation: int = UPRIGHT) -> Iterator[Window]:
+    """Yield all that a detector is to see: the windows of the chips, as ``windows`` does, then the overview's."""
+    yield from windows(grid, orientation=orientation)
+    if (overview := overview_window(grid)) is not None:
+        yield overview
+
+
 def count(grid: ChipGrid) -> int:
-    """Tell how many windows there are, without making them."""
+    """Tell how many windows are asked about, without making them."""
+    return count_chips(grid) + (overview_window(grid) is not None)
+
+
+def count_chips(grid: ChipGrid) -> int:
+    """Tell how many chips there are, the overview apart."""
     return _steps(grid.image_width, grid) * _steps(grid.image_height, grid)
 
 

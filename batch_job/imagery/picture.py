@@ -43,6 +43,7 @@ def grid_of(facts: RasterFacts, settings: PipelineSettings, *, gsd_m: float | No
         image_height=facts.height,
         chip_px=settings.chip_px * shrink,
         overlap_px=settings.overlap_px * shrink,
+        overview_px=settings.chip_px if settings.overview_pass else 0,
     )
 
 

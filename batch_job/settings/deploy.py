@@ -71,6 +71,9 @@ class DeploySettings(KeyFilters, BaseSettings):
     requester_pays: bool = Field(default=False, description="Pay for requests to a bucket whose owner does not.")
     chip_px: int = Field(default=1024, ge=80, le=10_000, description="Side of a chip, px.")
     overlap_px: int = Field(default=-1, ge=-1, description="How far chips overlap, px; -1: a fifth of chip_px.")
+    overview_pass: bool = Field(
+        default=True, description="Look at the whole image too, in one picture of chip_px, where it has several chips."
+    )
     bands: str = Field(default=AUTO_BANDS, description=BANDS_TEXT)
     target_gsd_m: float = Field(default=0.0, ge=0, le=1000, description=TARGET_GSD_TEXT)
     min_confidence: float = Field(default=55.0, ge=0, le=100, description="Detections below this are not asked for.")

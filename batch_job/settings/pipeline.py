@@ -77,6 +77,9 @@ class PipelineSettings(BaseSettings):
     overlap_px: int = Field(
         default=-1, ge=-1, description="How far neighbouring chips overlap, px; -1: a fifth of chip_px."
     )
+    overview_pass: bool = Field(
+        default=True, description="Look at the whole image too, in one picture of chip_px, where it has several chips."
+    )
     min_confidence: float = Field(default=55.0, ge=0, le=100, description="Detections below this are not asked for.")
     encoding: Encoding = Field(default=Encoding.JPEG, description="Format of the chips sent.")
     jpeg_quality: int = Field(default=90, ge=1, le=100, description="Quality of JPEG chips.")
@@ -178,6 +181,7 @@ class PipelineSettings(BaseSettings):
             detector=self.detector,
             chip_px=self.chip_px,
             overlap_px=self.overlap_px,
+            overview_pass=self.overview_pass,
             min_confidence=self.min_confidence,
             encoding=self.encoding,
             jpeg_quality=self.jpeg_quality,

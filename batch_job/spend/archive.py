@@ -48,7 +48,8 @@ class ImageRecord:
 
     def to_json(self) -> bytes:
         """Encode."""
-        grid = {"chip_px": self.grid.chip_px, "overlap_px": self.grid.overlap_px}
+        cut = self.grid
+        grid = {"chip_px": cut.chip_px, "overlap_px": cut.overlap_px, "overview_px": cut.overview_px}
         return orjson.dumps({"facts": self.facts.to_json(), "grid": grid})
 
     @classmethod

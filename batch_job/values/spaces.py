@@ -62,6 +62,8 @@ class ChipGrid:
     image_height: int
     chip_px: int
     overlap_px: int
+    overview_px: int = 0
+    """Longest side of a picture of the whole image, looked at too where there is more than one chip; 0: none."""
 
     def __post_init__(self) -> None:
         if self.image_width <= 0 or self.image_height <= 0:

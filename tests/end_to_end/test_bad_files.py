@@ -168,6 +168,6 @@ def test_a_bomb_of_one_colour_is_indexed_with_all_chips_blank(tmp_path, rekognit
     done = ended(start("run", tmp_path, "--to", path, "--detector", detector, "--json", "--quiet"))
     assert (done.exit_code, done.images) == (0, {"indexed": 2})
     written = Written.read(path)
-    assert written.image("bomb.tif")["properties"]["chips"] == {"total": 1369, "sent": 0, "blank": 1369, "rejected": 0}
+    assert written.image("bomb.tif")["properties"]["chips"] == {"total": 1370, "sent": 0, "blank": 1370, "rejected": 0}
     assert len(written.objects("good.tif")) == 1
     assert done.summary["peak_memory_mb"] < 500

@@ -27,7 +27,7 @@ IN_FLIGHT = 8
 LEASE_S = 3
 CARS = tuple((float(left), top, left + 30.0, top + 20.0) for left in range(15, 960, 60) for top in range(15, 760, 60))
 MANY_CHIPS = ("--chip-px", "128", "--overlap-px", "32")
-SO_MANY = 11 * 8
+SO_MANY = 11 * 8 + 1
 """Chips of the large image."""
 
 

@@ -13,7 +13,7 @@ from tests.end_to_end.user import imagery_backfill
 MOVED = (300.0, 20.0, 340.0, 70.0)
 WORLD_FILE = b"1\n0\n0\n-1\n500000\n5000000\n"
 SMALL_CHIPS = ("--chip-px", "128", "--overlap-px", "64")
-SO_MANY = 24
+SO_MANY = 24 + 1
 
 
 def with_car(*cars: tuple[float, ...]) -> bytes:

@@ -13,7 +13,7 @@ from tests.end_to_end.files import CAR, HEIGHT, WIDTH, good, picture, tiff
 from tests.end_to_end.user import Done, command_line, environment, imagery_backfill, start
 
 SMALL_CHIPS = ("--chip-px", "128", "--overlap-px", "64")
-SO_MANY = 24
+SO_MANY = 24 + 1
 CARS = tuple((float(left), top, left + 24.0, top + 16.0) for left in range(10, 960, 60) for top in range(10, 760, 50))
 
 

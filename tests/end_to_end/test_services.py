@@ -14,7 +14,7 @@ from tests.end_to_end.user import Written, imagery_backfill, served
 from tests.fault_proxy import Answer, DroppedError, FaultProxy, Request, Upstream, fault_proxy
 
 SMALL_CHIPS = ("--chip-px", "128", "--overlap-px", "64")
-SO_MANY = 24
+SO_MANY = 24 + 1
 FOR_EVER = 10**6
 NOBODY = "http://127.0.0.1:9"
 S3_SAYS_NO = "<Error><Code>AccessDenied</Code><Message>not you</Message></Error>"

@@ -28,7 +28,9 @@ from batch_job.values.work import Processed, Work
 from tests.end_to_end.files import HEIGHT, WIDTH, picture, tiff
 
 IMAGE = ImageRef("imagery", "a/b.tif")
-SETTINGS = PipelineSettings.load(detector="http@http://model", chip_px=128, overlap_px=64, calls_in_flight=1)
+SETTINGS = PipelineSettings.load(
+    detector="http@http://model", chip_px=128, overlap_px=64, overview_pass=False, calls_in_flight=1
+)
 CHIPS = 24
 BORDER_PX = 200
 """On the left, without data: chips whose columns end there are blank."""
@@ -508,3 +510,46 @@ def test_the_lease_is_kept_while_the_archive_is_read():
     bench.process(PlantedDetector(PLANTED))
     with pytest.raises(LeaseLostError):
         bench.process(Nobody(), keeper=Holding(looks=CHIPS - 1), epoch=EPOCH + 1)
+
+
+WITH_OVERVIEW = SETTINGS.model_copy(update={"overview_pass": True})
+SHIP = PlantedObject("Ship", 88.0, PixelBox(20, 40, 360, 300))
+"""Larger than any chip."""
+
+
+def test_the_whole_image_is_looked_at_last_in_one_small_picture_and_counted():
+    bench, detector = Bench(settings=WITH_OVERVIEW), Noted(PlantedDetector((*PLANTED, SHIP)))
+    processed = bench.process(detector)
+    assert detector.windows[-1] == Window(col_off=0, row_off=0, width=WIDTH, height=HEIGHT)
+    assert len(detector.windows) == processed.described.chips.total == CHIPS + 1
+    assert bench.archived()
+
+
+def test_an_object_larger_than_a_chip_is_found_whole_and_once():
+    processed = Bench(settings=WITH_OVERVIEW).process(PlantedDetector((*PLANTED, SHIP)))
+    [ship] = [one for one in processed.labels if one.label == "Ship"]
+    assert ship.pixel_box == pytest.approx((20, 40, 360, 300), abs=4)
+    assert not ship.touches_edge
+    assert sorted(one.label for one in processed.labels) == ["Boat", "Car", "Ship"]
+
+
+def test_the_overview_is_the_same_when_some_chips_were_asked_about_before():
+    pictures = []
+
+    class Watched(Noted):
+        def detect(self, chips, *, keep):
+            def watched():
+                for chip in chips:
+                    if chip.frame.window.width == WIDTH:
+                        pictures.append(chip.body)
+                    yield chip
+
+            return super().detect(watched(), keep=keep)
+
+    Bench(settings=WITH_OVERVIEW).process(Watched(PlantedDetector(PLANTED)))
+    resumed = Bench(settings=WITH_OVERVIEW)
+    with pytest.raises(LeaseLostError):
+        resumed.process(PlantedDetector(PLANTED), keeper=Holding(looks=9))
+    resumed.process(Watched(PlantedDetector(PLANTED)), epoch=EPOCH + 1)
+    assert len(pictures) == 2
+    assert pictures[0] == pictures[1]

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -97,7 +98,8 @@ def test_merging_again_changes_nothing(detections: list[ImageDetection]) -> None
 @given(crowds())
 def test_no_object_takes_two_views_of_one_chip(detections: list[ImageDetection]) -> None:
     objects = [found for found in detections if found.kind is Kind.OBJECT]
-    for window in {found.windows[0] for found in objects}:
+    # crowds of the coarse picture are left out
+    for window in {found.windows[0] for found in objects if found.resolution_px == 1}:
         views = sum(window in found.windows for found in objects)
         merged = sum(window in found.windows for found in merge(objects))
         assert merged == views
@@ -215,6 +217,15 @@ def test_an_uncut_view_of_a_chip_is_more_exact_than_an_overviews() -> None:
     local = seen(10, 50, 60, 90)
     [merged] = merge([local, seen(4, 44, 68, 96, window=whole, px=4.0)])
     assert (merged.box, merged.resolution_px) == (local.box, 1.0)
+
+
+def test_an_overviews_box_around_several_things_that_chips_tell_apart_is_left_out() -> None:
+    whole = Window(col_off=0, row_off=0, width=400, height=400)
+    cars = [seen(10, 50, 30, 90), seen(34, 50, 54, 90), seen(58, 50, 78, 90)]
+    crowd = seen(8, 48, 80, 92, window=whole, px=4.0)
+    assert merge([*cars, crowd]) == cars
+    other = replace(crowd, label=BOAT)
+    assert merge([*cars, other]) == [other, *cars]
 
 
 def test_two_names_for_one_object_become_the_surer_one() -> None:
