@@ -80,6 +80,9 @@ def _by_pillow() -> Iterator[tuple[str, bytes]]:
     exif[0x0132] = "2024:05:06 07:08:09"
     exif.get_ifd(0x8825).update({1: "N", 2: (51.0, 30.0, 0.5), 3: "W", 4: (0.0, 7.0, 30.0)})
     yield "jpeg-exif", _pillow(picture, "JPEG", exif=exif)
+    exif[0x0112] = 6
+    for form, options in (("JPEG", {"quality": 90}), ("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {})):
+        yield f"{form.lower()}-turned", _pillow(picture, form, exif=exif, **options)
     yield "jpeg-progressive", _pillow(picture, "JPEG", progressive=True)
     yield "jpeg-cmyk", _pillow(picture.convert("CMYK"), "JPEG")
     yield "webp", _pillow(picture, "WEBP", quality=90, exif=exif)
