@@ -56,9 +56,15 @@ def concerns(status: Status) -> list[Concern]:
     found += [*_pause(status), *_messages(status), *_jobs(status)]
     if not status.run_is_active:
         return found
-    if status.run is not None and not _is_finished(status) and status.paused is None:
-        found += _run(status, status.run)
+    if status.paused is None:
+        found += [concern for run in _unfinished(status) for concern in _run(status, run)]
     return [*found, *_inventories(status)]
+
+
+def _unfinished(status: Status) -> list[RunStatus]:
+    """Give the active run, and those beside it, as far as they are not over."""
+    runs = ([] if status.run is None else [status.run]) + list(status.others)
+    return [run for run in runs if not run.progress.finished]
 
 
 def _pause(status: Status) -> Iterator[Concern]:
@@ -95,18 +101,14 @@ def _jobs(status: Status) -> Iterator[Concern]:
             if waited_ms > NO_MACHINE_MS:
                 text = f"no machine for {_n(jobs.waiting, f'{queue} job')}, the oldest {_minutes(waited_ms)} old"
                 yield Concern(What.NO_MACHINE, text, "vCPU quota, Spot capacity, subnets: imagery-backfill doctor")
-        if jobs.failed and not (queue is Jobs.BACKFILL and _is_finished(status)):
+        if jobs.failed and not (queue is Jobs.BACKFILL and status.run is not None and not _unfinished(status)):
+            # when all runs are over, others did what failed jobs had left
             text = f"{_n(jobs.failed, f'{queue} job')} of the last day gave up"
             yield Concern(What.JOBS_FAILED, text, f"see why in the logs, then {_again(status, queue)}")
 
 
 def _again(status: Status, queue: Jobs) -> str:
     return _command(status, "resume") if queue is Jobs.BACKFILL else "wait: the next inventory visits their images"
-
-
-def _is_finished(status: Status) -> bool:
-    """Tell whether the run is over: then others did what failed jobs had left."""
-    return status.run is not None and status.run.progress.finished
 
 
 def _run(status: Status, run: RunStatus) -> Iterator[Concern]:
@@ -121,7 +123,8 @@ def _run(status: Status, run: RunStatus) -> Iterator[Concern]:
         yield Concern(What.NOT_PLANNED, text, "see why in the planner's log, then redrive: docs/runbook.md")
     left = progress.shards - progress.shards_done
     if left and idle:
-        text = f"{_n(left, 'shard')} not done, and no job is at it"
+        beside = "" if run is status.run else f" of run {progress.run_id}"
+        text = f"{_n(left, 'shard')}{beside} not done, and no job is at it"
         yield Concern(What.NO_JOB, text, _command(status, "resume"))
     elif not unplanned and not left and progress.sweep is SweepState.DUE and idle:
         yield Concern(What.NO_JOB, "the sweep is due, and no job is at it", _command(status, "resume"))

@@ -94,7 +94,7 @@ STATUSES = {
                 last_ended_ms=None,
             ),
         ),
-        jobs={**IDLE, Jobs.BACKFILL: JobCounts(by_state={JobState.FAILED: 1})},
+        jobs={**IDLE, Jobs.BACKFILL: JobCounts(by_state={JobState.RUNNING: 1})},
     ),
     "large": status(
         run=run(

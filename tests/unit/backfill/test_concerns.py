@@ -45,6 +45,16 @@ def test_shards_that_nobody_works_on_want_a_resume():
     assert concern.cure == "imagery-backfill --stack Mine resume"
 
 
+def test_a_run_beside_a_finished_one_wants_the_same():
+    part = run(run_id="part")
+    [concern] = concerns(status(run=run(**ALL_DONE), others=(part,), jobs=IDLE))
+    assert concern.what is What.NO_JOB
+    assert concern.text == "19 shards of run part not done, and no job is at it"
+    failed = with_jobs(Jobs.BACKFILL, JobCounts(by_state={JobState.FAILED: 1}))
+    assert found(run=run(**ALL_DONE), others=(part,), jobs=failed) == [What.JOBS_FAILED, What.NO_JOB]
+    assert found(run=run(**ALL_DONE), others=(run(**ALL_DONE),), jobs=failed) == []
+
+
 def test_a_sweep_that_nobody_makes_wants_a_resume():
     due = {**ALL_DONE, "sweep": SweepState.DUE}
     assert found(run=run(**due), jobs=IDLE) == [What.NO_JOB]
