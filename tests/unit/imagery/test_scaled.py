@@ -17,9 +17,11 @@ from batch_job.adapters.ranges import ObjectsInMemory
 from batch_job.adapters.raster import RasterOpener
 from batch_job.adapters.raster_scaled import rows_of
 from batch_job.imagery.grid import count, windows
+from batch_job.imagery.overview import Overview
 from batch_job.imagery.picture import Picture, grid_of, open_picture, shrink_of
 from batch_job.place.cutting import grid_on_ground
 from batch_job.settings import PipelineSettings, Stretch
+from batch_job.spend.estimate import estimate_calls
 from batch_job.values.image import ImageRef
 from batch_job.values.raster import RasterFacts
 from batch_job.values.spaces import ChipGrid
@@ -187,6 +189,32 @@ def test_an_image_smaller_than_a_chip_is_one_chip_of_all_its_pixels():
     with opened(gdal(ramp()), shrink=7) as picture:
         [(window, rgb, _)] = picture.read(windows(grid))
     assert (window.width, window.height, rgb.shape) == (470, 330, (3, 47, 67))
+
+
+def test_the_overview_is_the_same_from_chips_that_were_read_smaller():
+    grid = ChipGrid(image_width=450, image_height=330, chip_px=120, overlap_px=30, overview_px=90)
+    overviews = []
+    for shrink in (1, 3):
+        with opened(gdal(np.repeat(np.repeat(ramp(66, 90), 5, axis=1), 5, axis=2)), shrink=shrink) as picture:
+            overview = Overview(grid)
+            for chip in picture.read(windows(grid)):
+                overview.add(*chip)
+            overviews.append(overview.rgb.astype(int))
+    as_it_is, smaller = overviews
+    assert as_it_is.shape == (3, 66, 90)
+    assert np.abs(smaller - as_it_is).mean() < 2
+
+
+def test_an_estimate_counts_the_chips_of_an_image_as_it_is_read():
+    body = gdal(np.zeros((1, 600, 900), np.uint8), crs="EPSG:32633", transform=Affine(0.5, 0, 5e5, 0, -0.5, 5.8e6))
+    opener, ground = RasterOpener(ObjectsInMemory({IMAGE: body})), GdalGroundTransform()
+    calls = [
+        estimate_calls(
+            [(IMAGE, None)], opener, PipelineSettings.load(chip_px=100, overlap_px=0, **wanted), ground
+        ).calls
+        for wanted in ({"overview_pass": False}, {"overview_pass": False, "target_gsd_m": 1.5}, {"target_gsd_m": 1.5})
+    ]
+    assert calls == [54, 6, 7]
 
 
 @given(data=st.data())
