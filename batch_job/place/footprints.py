@@ -60,7 +60,7 @@ def place_image(facts: RasterFacts, transform: GroundTransform) -> ImagePlace:
         crs=ground.crs,
         origin=said.origin,
         error_m=estimate_error_m(facts, ground, transform),
-        note=_joined(said.note, None if footprint is not None else "a corner has no place on Earth"),
+        note=_joined(said.note, None if footprint is not None else "its outline has no place on Earth"),
     )
 
 

@@ -20,6 +20,9 @@ NUDGE_PX = 0.01
 """A ring with a pole *on* it is moved by this: then the pole is in or out. A tenth of the tolerance."""
 HALF_TURN_DEG = 180 - 1e-4
 """A step this long between two samples goes over the pole, not round it."""
+JUMP_DEG = 90.0
+MAX_JUMPS = 2
+"""Of an edge, so long between two of its 256 samples: a straight edge passes a pole once, noise does nothing else."""
 POLE_DEG = 90 - 1e-9
 
 
@@ -54,11 +57,14 @@ def trace(rings: Floats, ground: Ground) -> Iterator[Outlines]:
         ground: What places them.
 
     Yields:
-        Groups of rings that need equally many points. Rings with a corner that has no place are in none of them.
+        Groups of rings that need equally many points. In none of them are rings with a corner that has no place, and
+        those on which a CRS far beyond its domain scatters points over the Earth.
     """
     rings, which, parts = rings.astype(np.float64), np.arange(len(rings)), 1
     while len(which):
         outlines = _sampled(rings, which, parts, ground)
+        if parts == MAX_PARTS:
+            outlines = outlines.of(~_is_noise(outlines, corners=rings.shape[1]))
         done = _bend_px(outlines, rings[outlines.which], parts) <= TOLERANCE_PX
         if parts == MAX_PARTS:
             done[:] = True
@@ -100,6 +106,12 @@ def _bend_px(outlines: Outlines, rings: Floats, parts: int) -> Floats:
     # an edge without length, as along a pole, does not bend
     bends = np.divide(across, squared, out=np.zeros_like(across), where=squared > 0) * length_px
     return np.asarray(bends.max(axis=1))
+
+
+def _is_noise(outlines: Outlines, *, corners: int) -> Flags:
+    """Tell which rings jump all over the Earth; GEOS takes half a minute, or hours, to mend such a polygon; (n,)."""
+    jumps = (np.abs(np.diff(outlines.lons, axis=1)) > JUMP_DEG).sum(axis=1)
+    return np.asarray(jumps > MAX_JUMPS * corners)
 
 
 def _meets_a_pole(outlines: Outlines) -> Flags:

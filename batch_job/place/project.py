@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isfinite
 
 import numpy as np
 from pyproj import Transformer
@@ -98,7 +97,9 @@ def _ground(asked: Georeference, transform: GroundTransform) -> Ground | None:
 
 def _has_inverse(coefficients: tuple[float, ...]) -> bool:
     a, b, _, d, e, _ = coefficients
-    return coefficients != NO_TRANSFORM and all(map(isfinite, coefficients)) and a * e != b * d
+    # comparisons with NaN are false; what is larger overflows when it is multiplied
+    sound = all(abs(value) <= MAX_COEFFICIENT for value in coefficients)
+    return sound and coefficients != NO_TRANSFORM and a * e != b * d
 
 
 def _affine(coefficients: tuple[float, ...], to_wgs84: Transformer) -> Projection:
@@ -118,6 +119,10 @@ def _affine(coefficients: tuple[float, ...], to_wgs84: Transformer) -> Projectio
         return lons, lats
 
     return project
+
+
+MAX_COEFFICIENT = 1e100
+"""Of an affine transform, in whatever unit: far from any, and from where doubles end."""
 
 
 def _within(values: Floats, limit: float) -> bool:

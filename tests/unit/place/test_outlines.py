@@ -90,3 +90,9 @@ def test_no_ring_is_halved_for_ever() -> None:
 
 def test_nothing_to_trace_is_fine() -> None:
     assert list(trace(np.empty((0, 4, 2)), ground("EPSG:4326", Affine(0.01, 0, 10, 0, -0.01, 50)))) == []
+
+
+def test_noise_of_a_crs_far_beyond_its_domain_is_no_ring() -> None:
+    # a world file with an absurd height of pixels: its polygon took half a minute to mend
+    beyond = ground("EPSG:32633", Affine(0.47, 0.17, 5e5, 0.17, -33_929_542, 21_964_770))
+    assert list(trace(np.array([[[0, 0], [40, 0], [40, 30], [0, 30]]]), beyond)) == []

@@ -114,8 +114,9 @@ def test_a_crs_of_earth_is_named_without_its_heights(crs: str, name: str) -> Non
         Affine(float("nan"), 0, 500_000, 0, -30, 4_000_000),
         Affine(30, 0, float("inf"), 0, -30, 4_000_000),
         Affine(30, 0, 1e12, 0, -30, 1e12),
+        Affine(1e308, 0, 500_000, 0, -30, 4_000_000),
     ],
-    ids=["identity", "singular", "nan", "infinite", "off-the-map"],
+    ids=["identity", "singular", "nan", "infinite", "off-the-map", "beyond-doubles"],
 )
 def test_a_transform_that_leads_nowhere_is_none(transform: Affine) -> None:
     assert find_ground(affine("EPSG:32618", transform), NoGround()) is None
