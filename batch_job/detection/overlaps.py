@@ -21,7 +21,8 @@ one of the chips only."""
 MAX_CANDIDATES = 200_000
 """Pairs looked at in one go: about 40 MB, however boxes are piled up."""
 MAX_PILED = 64
-"""Boxes of one chip in one cell of their size, of which each is compared with the nearest in rank: more are a pile."""
+"""Boxes of one chip in one cell of their size: more are a pile, of which each is compared with the nearest in rank."""
+NEAR_IN_PILE = 4
 _MIN_CELL_BITS = 4
 """Cells of at least 16 px: smaller ones would only hold the same few boxes more often."""
 _LEVELS_BELOW = 3
@@ -131,8 +132,9 @@ def _near_in_rank(visited: Ints, begins: Ints, ends: Ints) -> tuple[Ints, Ints]:
     starts = np.searchsorted(visited[order], visited[order], side="left")
     ranks = np.empty_like(begins)
     ranks[order] = np.arange(len(order)) - starts
-    from_rank = np.clip(begins + ranks - MAX_PILED // 2, begins, np.maximum(ends - MAX_PILED, begins))
-    return from_rank, np.minimum(from_rank + MAX_PILED, ends)
+    width = np.where(ends - begins > MAX_PILED, NEAR_IN_PILE, ends - begins)
+    from_rank = np.clip(begins + ranks - width // 2, begins, ends - width)
+    return from_rank, from_rank + width
 
 
 def _comparable(glimpses: Glimpses, shapes: _Shapes, larger: Ints, smaller: Ints) -> tuple[Ints, Ints]:

@@ -54,6 +54,9 @@ class Overview:
         picture = Image.fromarray(np.ascontiguousarray(rgb.transpose(1, 2, 0)))
         smaller = np.asarray(picture.resize(size, Image.Resampling.BOX, box=box))
         self.rgb[:, rows, cols] = smaller.transpose(2, 0, 1)
+        if valid.all():
+            self.valid[rows, cols] = True
+            return
         mask = Image.fromarray(valid.astype(np.uint8) * _OPAQUE)
         self.valid[rows, cols] = np.asarray(mask.resize(size, Image.Resampling.BOX, box=box)) > _OPAQUE // 2
 

@@ -4,13 +4,15 @@ from functools import reduce
 from operator import or_
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_job.detection import overlaps
+from batch_job.detection.glimpses import find_glimpses
 from batch_job.detection.merge import _all_facts, merge
-from batch_job.detection.views import SIDES
+from batch_job.detection.views import SIDES, Views
 from batch_job.values.spaces import ChipGrid, ImageDetection, Kind, Label, PixelBox, Sides, Window
 from tests.golden_files import cases, check, load
 from tests.ideal_detector import Errors, errors, park, plant, see, windows_of
@@ -295,6 +297,22 @@ def test_a_label_has_one_region_around_all_its_chips() -> None:
 
 def test_objects_and_regions_of_a_label_stand_side_by_side() -> None:
     assert [found.kind for found in merge([region(LEFT), seen(10, 10, 20, 20)])] == [Kind.OBJECT, Kind.REGION]
+
+
+def test_a_pile_is_not_compared_with_all_of_itself() -> None:
+    count = 2000
+    low = np.random.default_rng(1).uniform(82, 83, size=(count, 2))
+    views = Views(
+        boxes=np.concatenate((low, low + 10), axis=1),
+        labels=np.zeros(count, np.int64),
+        confidences=np.full(count, 90.0),
+        chips=np.arange(count) % 2,
+        cut=np.zeros(count, np.uint8),
+        windows=np.array([[0, 0, 100, 100], [80, 0, 180, 100]], float),
+        resolutions_px=np.ones(2),
+    )
+    pairs = overlaps.find_pairs(views, find_glimpses(views))
+    assert count / 4 < len(pairs.first) <= overlaps.NEAR_IN_PILE * count
 
 
 def test_of_nothing_nothing_is_merged() -> None:
