@@ -37,7 +37,7 @@ def logged():
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             by_log = isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "log"
-            if not by_log and ast.unparse(node.func) != "tell":
+            if not by_log and ast.unparse(node.func).rpartition(".")[2] != "tell":
                 continue
             texts = [one.value for one in ast.walk(node.args[0]) if isinstance(one, ast.Constant)]
             events = {text for text in texts if re.fullmatch(r"[a-z_]+\.[a-z_]+", str(text))}
