@@ -18,8 +18,8 @@ MAX_BLOCKS_AT_ONCE = 128
 """8 MB a GET while the file is read on in order, as strips and plain JPEG are."""
 SMALL_BYTES = BLOCK_BYTES * MAX_BLOCKS_AT_ONCE
 """An object of so many is kept whole anyway: of photographs one GET more than the first, seldom two."""
-MAX_BLOCKS_KEPT = 384
-"""24 MB for each open image, least recently used first out."""
+MAX_BLOCKS_KEPT = 256
+"""16 MB for each open image, least recently used first out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from batch_job.values.spaces import Window
 
 MAX_RUN_BYTES = 4 * 1024**2
 """A request takes ten times as long for so many bytes as for none, so more at once gains little."""
-RUNS_BYTES = 16 * 1024**2
-"""Of all rows of blocks that one row of chips shows, fetched ahead at one time; half of what a file keeps."""
+RUNS_BYTES = 12 * 1024**2
+"""Of all rows of blocks that one row of chips shows, fetched ahead at one time; a file keeps a little more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,9 @@ MAX_PIECE_BYTES = 32 * 1024**2
 MAX_ROW_BYTES = 192 * 1024**2
 """A row of blocks with more bytes than this, in RGB, is never held: a block is decoded again for each row of windows
 that shows it. Blocks of 1,024 px in an image 60,000 px wide have 184 MB."""
-AHEAD_BYTES = 8 * 1024**2
-"""Pieces for later windows are made while the present ones are encoded: a third of a row of chips of 10,000 px."""
-IN_WORK_BYTES = 12 * 1024**2
+AHEAD_BYTES = 6 * 1024**2
+"""Pieces for later windows are made while the present ones are encoded: a quarter of a row of chips of 10,000 px."""
+IN_WORK_BYTES = 8 * 1024**2
 """Of pieces that are not made yet, in the file's own type: reading is faster than the stretch of 16 bits."""
 
 _RGB = 3
