@@ -20,7 +20,9 @@ from batch_job.values.spaces import Window
 PIECE_PX = 512
 """Blocks smaller than so many pixels a side are read several at once: a call has a price of its own."""
 PIECE_BYTES = 4 * 1024**2
-"""... and strips, as many as have so many bytes together."""
+"""... and strips, as many as have so many bytes together,"""
+PIECE_ROWS = 128
+"""... or rows: the first chips of a narrow image do not wait for all of it."""
 MAX_PIECE_BYTES = 32 * 1024**2
 """A taller strip is read in several pieces, between which GDAL keeps it decoded."""
 MAX_ROW_BYTES = 192 * 1024**2
@@ -153,7 +155,9 @@ class Cutter:
         if place in self._begun or place in self._made:
             return False
         while self._in_work and self._bytes_in_work() >= IN_WORK_BYTES:
-            self._in_work.popleft()[1].result().result()
+            begun = self._in_work.popleft()[1]
+            if begun.exception() is None:  # waits; what failed is raised where it is needed
+                begun.result().exception()
         self._begun[place] = self._make(place, end)
         self._in_work.append((place.width * place.height * self._grid.pixel_bytes, self._begun[place]))
         return True
@@ -203,7 +207,8 @@ def _is_made(begun: "Future[Future[Piece]]") -> bool:
 
 def _strips(layout: Layout, row_bytes: int) -> int:
     """Tell how many rows are read together of an image in strips."""
-    height = layout.block_height * max(1, PIECE_BYTES // (layout.block_height * row_bytes))
+    rows = min(PIECE_BYTES // row_bytes, PIECE_ROWS)
+    height = layout.block_height * max(1, rows // layout.block_height)
     return height if height * row_bytes <= MAX_PIECE_BYTES else max(1, MAX_PIECE_BYTES // row_bytes)
 
 
