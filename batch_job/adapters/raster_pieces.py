@@ -21,7 +21,7 @@ PIECE_PX = 512
 """Blocks smaller than so many pixels a side are read several at once: a call has a price of its own."""
 PIECE_BYTES = 4 * 1024**2
 """... and strips, as many as have so many bytes together,"""
-PIECE_ROWS = 128
+PIECE_ROWS = 64
 """... or rows: the first chips of a narrow image do not wait for all of it."""
 MAX_PIECE_BYTES = 32 * 1024**2
 """A taller strip is read in several pieces, between which GDAL keeps it decoded."""

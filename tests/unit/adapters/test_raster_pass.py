@@ -277,7 +277,7 @@ FETCHED = {
     "compressed blocks": ({"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}, 4),
     "blocks of one band": ({"tiled": True, "blockxsize": 256, "blockysize": 256, "interleave": "band"}, 10),
     "strips": ({"blockysize": 4}, 20),
-    "strips of one band": ({"blockysize": 4, "interleave": "band"}, 25),
+    "strips of one band": ({"blockysize": 4, "interleave": "band"}, 10),
 }
 """How they lie in the file, and how many blocks one request must bring at least."""
 
