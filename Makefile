@@ -37,7 +37,8 @@ demo-stop: setup   ## stop what `make demo KEEP=1` left up
 	@$(BIN)/python -m local.demo --stop
 
 test: setup lint types   ## everything that must pass, pytest last
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2 tests/unit tests/schedule
+	@$(BIN)/python -m pytest -q --ignore tests/unit --ignore tests/schedule
 
 lint: setup   ## ruff, the import contracts, hadolint
 	$(BIN)/ruff format --check .

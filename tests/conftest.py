@@ -8,6 +8,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+import structlog
 from botocore.client import BaseClient
 from hypothesis import settings
 
@@ -25,6 +26,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 def pytest_configure() -> None:
     """End the session in order, servers included, when somebody ends it by SIGTERM."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Put back how events are logged: commands and handlers that a test runs in this process configure it anew."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 def _serving(recipe: Recipe, folder: Path) -> Iterator[str]:
