@@ -88,6 +88,8 @@ def test_an_inventory_and_its_csvs_that_are_announced_three_times_at_once_are_wo
     assert status["run"]["shards"] == {"total": 3, "done": 3}
     assert status["concerns"] == []
     assert len(stack.job_ids() - before) <= 2 + 1  # of each CSV with new images, and the sweep
+    described = [one.described for key, one in stack.entries().items() if key.startswith("thrice/")]
+    assert len(stack.site.detector.requests) == sum(one.chips.sent for one in described if one is not None)
     stack.assert_in_line()
 
 
