@@ -2,18 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-import boto3
 import structlog
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from batch_job.adapters.aws_errors import BATCH, as_ours, error_code
+from batch_job.adapters.clients import Where, connect
 from batch_job.ports import JobQueue
 
-CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 30
 ATTEMPTS = 8
 """In all: Batch takes about 50 requests a second of a whole account, and says so with 429 (AWS Batch quotas)."""
 MAX_NAME_CHARS = 128
@@ -24,21 +21,9 @@ _REFUSED = "ClientException"
 log = structlog.get_logger()
 
 
-def batch_client(
-    *, endpoint_url: str | None = None, region: str | None = None, session: boto3.Session | None = None
-) -> Any:
-    """Make a client; what is None comes from ``session``, or from the environment, as always with AWS.
-
-    Raises:
-        SettingsError, AccessError: the environment names what is not there, a profile say.
-    """
-    config = Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-    )
-    with as_ours(BATCH, doing="connecting to AWS Batch"):
-        return (session or boto3).client("batch", endpoint_url=endpoint_url, region_name=region, config=config)
+def batch_client(**where: Unpack[Where]) -> Any:
+    """Make a client of AWS Batch; see ``clients.connect``."""
+    return connect("batch", BATCH, attempts=ATTEMPTS, **where)
 
 
 class BatchJobQueue:

@@ -1,36 +1,20 @@
 """AWS Lambda's event source mappings: what carries messages from a queue to a function, and can be shut."""
 
 from collections.abc import Sequence
-from typing import Any
-
-import boto3
-from botocore.config import Config
+from typing import Any, Unpack
 
 from batch_job.adapters.aws_errors import LAMBDA, as_ours
+from batch_job.adapters.clients import Where, connect
 from batch_job.errors import SetUpError
 
-CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 30
 ATTEMPTS = 5
 
 _ON = ("Enabled", "Enabling", "Creating", "Updating")
 
 
-def lambda_client(
-    *, endpoint_url: str | None = None, region: str | None = None, session: boto3.Session | None = None
-) -> Any:
-    """Make a client; what is None comes from ``session``, or from the environment, as always with AWS.
-
-    Raises:
-        SettingsError, AccessError: the environment names what is not there, a profile say.
-    """
-    config = Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-    )
-    with as_ours(LAMBDA, doing="connecting to AWS Lambda"):
-        return (session or boto3).client("lambda", endpoint_url=endpoint_url, region_name=region, config=config)
+def lambda_client(**where: Unpack[Where]) -> Any:
+    """Make a client of AWS Lambda; see ``clients.connect``."""
+    return connect("lambda", LAMBDA, attempts=ATTEMPTS, **where)
 
 
 class EventSource:

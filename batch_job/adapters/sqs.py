@@ -2,37 +2,21 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
-
-import boto3
-from botocore.config import Config
+from typing import TYPE_CHECKING, Any, Unpack
 
 from batch_job.adapters.aws_errors import SQS, as_ours
+from batch_job.adapters.clients import Where, connect
 from batch_job.errors import UnavailableError
 from batch_job.ports import MessageQueue
 
-CONNECT_TIMEOUT_S = 5
-READ_TIMEOUT_S = 30
 ATTEMPTS = 5
 BATCH_ENTRIES = 10
 """SendMessageBatch takes no more (Amazon SQS quotas)."""
 
 
-def sqs_client(
-    *, endpoint_url: str | None = None, region: str | None = None, session: boto3.Session | None = None
-) -> Any:
-    """Make a client; what is None comes from ``session``, or from the environment, as always with AWS.
-
-    Raises:
-        SettingsError, AccessError: the environment names what is not there, a profile say.
-    """
-    config = Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-    )
-    with as_ours(SQS, doing="connecting to Amazon SQS"):
-        return (session or boto3).client("sqs", endpoint_url=endpoint_url, region_name=region, config=config)
+def sqs_client(**where: Unpack[Where]) -> Any:
+    """Make a client of Amazon SQS; see ``clients.connect``."""
+    return connect("sqs", SQS, attempts=ATTEMPTS, **where)
 
 
 class SqsMessageQueue:
