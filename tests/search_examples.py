@@ -50,6 +50,7 @@ def label(ordinal: int = 0, **changes: Any) -> LabelDocument:
         "center": LonLat(lon=10.0, lat=54.0),
         "area_m2": 123.5,
         "length_m": 18.25,
+        "width_m": 6.5,
         "chips": 2,
         "touches_edge": False,
         "etag": VERSION.etag,

@@ -19,7 +19,7 @@ _PIPED_COLUMNS = 200
 
 _CSV_FIELDS = (
     *("label", "confidence", "kind", "uri", "min_col", "min_row", "max_col", "max_row", "lon", "lat"),
-    *("length_m", "area_m2", "chips", "touches_edge", "time", "terms", "categories", "id"),
+    *("length_m", "width_m", "area_m2", "chips", "touches_edge", "time", "terms", "categories", "id"),
 )
 
 Hits = Iterable[LabelDocument]

@@ -13,7 +13,7 @@ from batch_job.place.outlines import trace
 from batch_job.place.polygons import DECIMALS, to_footprints, to_outline, to_polygons
 from batch_job.place.project import Ground, find_ground
 from batch_job.place.regions import place_region
-from batch_job.place.sizes import areas_m2, ground_sample_m, lengths_m
+from batch_job.place.sizes import areas_m2, ground_sample_m, sides_m
 from batch_job.ports import GroundTransform
 from batch_job.values.place import Footprint, Georeferencing, LonLat
 from batch_job.values.raster import RasterFacts
@@ -94,7 +94,8 @@ def place_features(
     for start in range(0, len(detections), BLOCK):
         block = detections[start : start + BLOCK]
         place = _place_boxes([found.box for found in block], ground)
-        features = zip(block, place.footprints, place.centers, place.areas_m2, place.lengths_m, strict=True)
+        sides = place.lengths_m, place.widths_m
+        features = zip(block, place.footprints, place.centers, place.areas_m2, *sides, strict=True)
         placed.extend(_as_region(Feature(*values), ground) for values in features)
     return placed
 
@@ -107,6 +108,7 @@ class _Places:
     centers: list[LonLat | None]
     areas_m2: list[float | None]
     lengths_m: list[float | None]
+    widths_m: list[float | None]
 
 
 def _place_boxes(boxes: Sequence[PixelBox], ground: Ground) -> _Places:
@@ -114,13 +116,13 @@ def _place_boxes(boxes: Sequence[PixelBox], ground: Ground) -> _Places:
     middles = rings.mean(axis=1)
     lons, lats = ground.to_lonlat(cols=middles[:, 0], rows=middles[:, 1])
     polygons = np.full(len(boxes), None, dtype=object)
-    areas, lengths = np.full(len(boxes), np.nan), np.full(len(boxes), np.nan)
+    areas, lengths, widths = np.full((3, len(boxes)), np.nan)
     for outlines in trace(rings, ground):
         which = outlines.which
         inside = lons[which], lats[which]
         polygons[which] = to_polygons(outlines, inside)
-        areas[which], lengths[which] = areas_m2(outlines, inside), lengths_m(outlines)
-    return _Places(to_footprints(polygons), _positions(lons, lats), _known(areas), _known(lengths))
+        areas[which], (lengths[which], widths[which]) = areas_m2(outlines, inside), sides_m(outlines)
+    return _Places(to_footprints(polygons), _positions(lons, lats), _known(areas), _known(lengths), _known(widths))
 
 
 def _as_region(feature: Feature, ground: Ground) -> Feature:

@@ -39,13 +39,14 @@ def areas_m2(outlines: Outlines, inside: tuple[Floats, Floats]) -> Floats:
     return np.asarray(np.abs(((onward - east) * heights).sum(axis=1)))
 
 
-def lengths_m(outlines: Outlines) -> Floats:
-    """Give the longer side of each four-sided ring, (n,): each side is the mean of two that face each other."""
+def sides_m(outlines: Outlines) -> tuple[Floats, Floats]:
+    """Give the longer and the shorter side of each four-sided ring, (n,) each: means of two that face each other."""
     lons, lats = outlines.vertices
     if max(_longest_step(lons), _longest_step(lats)) > LONG_STEP_DEG:
         lons, lats = outlines.lons, outlines.lats
     sides = _distances_m(lons, lats).reshape(len(lons), 4, -1).sum(axis=2)
-    return np.asarray(np.maximum(sides[:, 0] + sides[:, 2], sides[:, 1] + sides[:, 3]) / 2)
+    pairs = (sides[:, :2] + sides[:, 2:]) / 2
+    return np.asarray(pairs.max(axis=1)), np.asarray(pairs.min(axis=1))
 
 
 def ground_sample_m(ground: Ground, *, width: int, height: int) -> float | None:

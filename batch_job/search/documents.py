@@ -87,6 +87,7 @@ def _label_document(described: ImageDocument, feature: Feature, *, epoch: int, o
         center=feature.center,
         area_m2=_rounded(feature.area_m2),
         length_m=_rounded(feature.length_m),
+        width_m=_rounded(feature.width_m),
         chips=len(found.windows),
         touches_edge=found.touches_edge,
         etag=described.etag,

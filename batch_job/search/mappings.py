@@ -100,6 +100,7 @@ LABEL_FIELDS: Mapping[str, Mapping[str, Any]] = {
     "center": _GEO_POINT,
     "area_m2": _DOUBLE,
     "length_m": _DOUBLE,
+    "width_m": _DOUBLE,
     "chips": _INTEGER,
     "touches_edge": _BOOLEAN,
     "etag": _KEYWORD,

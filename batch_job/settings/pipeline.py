@@ -14,7 +14,7 @@ from batch_job.errors import SettingsError
 
 DETECTION_VERSION = 2
 """Raise when the code cuts or encodes chips differently, so that old answers are not taken for new ones."""
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 """Raise when the code makes other documents from the same answers: everything is re-indexed from the archive."""
 
 PREFIX = "BACKFILL_"

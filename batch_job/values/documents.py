@@ -160,6 +160,7 @@ class LabelDocument:
     time: str
     time_source: TimeSource
     model_version: str | None = None
+    width_m: float | None = None
 
     @property
     def id(self) -> str:
@@ -186,6 +187,7 @@ class LabelDocument:
             "center": _position(self.center),
             "area_m2": self.area_m2,
             "length_m": self.length_m,
+            "width_m": self.width_m,
             "chips": self.chips,
             "touches_edge": self.touches_edge,
             "etag": self.etag,
@@ -209,6 +211,7 @@ class LabelDocument:
             center=None if center is None else LonLat(lon=center["lon"], lat=center["lat"]),
             area_m2=source.get("area_m2"),
             length_m=source.get("length_m"),
+            width_m=source.get("width_m"),
             time_source=TimeSource(source["time_source"]),
             model_version=source.get("model_version"),
             **{name: source[name] for name in _LABEL_FIELDS_AS_THEY_ARE},

@@ -172,6 +172,8 @@ class Feature:
     area_m2: float | None
     length_m: float | None
     """The longer side of an object's box on the ground; of a region, of the box around it."""
+    width_m: float | None = None
+    """The shorter side of the same box."""
 
 
 def corners(box: PixelBox) -> Iterator[tuple[float, float]]:

@@ -327,6 +327,7 @@ def test_places_are_as_recorded(case) -> None:
                     "center": rounded([feature.center.lon, feature.center.lat]),
                     "area_m2": round(feature.area_m2, 2),
                     "length_m": round(feature.length_m, 3),
+                    "width_m": round(feature.width_m, 3),
                 }
                 for feature in place_features(found, facts, GdalGroundTransform())
             ],

@@ -70,15 +70,18 @@ def test_areas_of_long_slanting_strips_hold() -> None:
     assert feature.area_m2 == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_longer_side_is_measured_on_the_ground() -> None:
+def test_the_longer_and_the_shorter_side_are_measured_on_the_ground() -> None:
     # at latitude 60 a degree of longitude is half as long as one of latitude
     facts = affine("EPSG:4326", Affine(0.001, 0, 10, 0, -0.001, 60))
     wide, high = place_features([boat(0, 0, 150, 100), boat(0, 0, 300, 100)], facts, NoGround())
     _, _, north = GEOD.inv(10, 60, 10, 59.9)
     _, _, top = GEOD.inv(10, 60, 10.3, 60)
     _, _, bottom = GEOD.inv(10, 59.9, 10.3, 59.9)
+    _, _, narrow = GEOD.inv(10, 59.95, 10.15, 59.95)
     assert wide.length_m == pytest.approx(north, rel=1e-6)
+    assert wide.width_m == pytest.approx(narrow, rel=1e-4)
     assert high.length_m == pytest.approx((top + bottom) / 2, rel=1e-4)
+    assert high.width_m == pytest.approx(north, rel=1e-6)
 
 
 def test_a_long_side_is_not_taken_the_short_way_round() -> None:
@@ -92,6 +95,7 @@ def test_turning_an_image_changes_no_length() -> None:
         facts = affine("EPSG:32633", Affine.translation(500_000, 5_000_000) @ Affine.rotation(angle) @ Affine.scale(1))
         (feature,) = place_features([boat(10, 10, 60, 30)], facts, NoGround())
         assert feature.length_m == pytest.approx(50 / 0.9996, rel=1e-5)
+        assert feature.width_m == pytest.approx(20 / 0.9996, rel=1e-5)
         assert feature.area_m2 == pytest.approx(1000 / 0.9996**2, rel=1e-5)
 
 

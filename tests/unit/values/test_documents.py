@@ -84,6 +84,7 @@ def test_a_description_round_trips(described):
         center=st.none() | positions,
         area_m2=st.none() | numbers,
         length_m=st.none() | numbers,
+        width_m=st.none() | numbers,
         chips=counts,
         touches_edge=st.booleans(),
         etag=names,
