@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntFlag, StrEnum, auto
+from math import inf
 from typing import TYPE_CHECKING
 
 from batch_job.errors import GeometryError, GridError
@@ -12,6 +13,8 @@ from batch_job.errors import GeometryError, GridError
 if TYPE_CHECKING:
     from batch_job.values.image import ImageRef
     from batch_job.values.place import Footprint, LonLat
+
+MIN_RING_POINTS = 3
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,6 +55,31 @@ class PixelBox:
     def height(self) -> float:
         """Rows covered."""
         return self.max_row - self.min_row
+
+
+@dataclass(frozen=True, slots=True)
+class PixelRing:
+    """The outline of a polygon at sub-pixel precision: straight edges from point to point, and back to the first."""
+
+    points: tuple[tuple[float, float], ...]
+    """(col, row) each, in either direction; the first is not repeated at the end."""
+
+    def __post_init__(self) -> None:
+        # written so that NaN fails too
+        if not (len(self.points) >= MIN_RING_POINTS and 0 < self.area < inf):
+            raise GeometryError(f"a ring without an inside: {self.points}")
+
+    @property
+    def area(self) -> float:
+        """What it encloses, px², if its edges do not cross."""
+        onward = (*self.points[1:], self.points[0])
+        return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(self.points, onward, strict=True))) / 2
+
+    @property
+    def box(self) -> PixelBox:
+        """The box around it."""
+        cols, rows = zip(*self.points, strict=True)
+        return PixelBox(min_col=min(cols), min_row=min(rows), max_col=max(cols), max_row=max(rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +166,8 @@ class ChipDetection:
     """0–100, as the detector gave it."""
     box: PixelBox | None
     """None: somewhere in this chip."""
+    shape: PixelRing | None = None
+    """None: its box. Otherwise that is the box around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +185,8 @@ class ImageDetection:
     """Where its box ends at a chip edge that is not the image's edge: it may go on there."""
     resolution_px: float = 1.0
     """Image pixels to one of the picture that it was seen in: no box is more exact than that."""
+    shape: PixelRing | None = None
+    """Of an object that is no upright box; ``box`` is the box around it."""
 
     @property
     def touches_edge(self) -> bool:
@@ -171,7 +203,8 @@ class Feature:
     center: LonLat | None
     area_m2: float | None
     length_m: float | None
-    """The longer side of an object's box on the ground; of a region, of the box around it."""
+    """The longer side, on the ground, of an object's box, or of the smallest turned box around its shape; of a region,
+    of the box around it."""
     width_m: float | None = None
     """The shorter side of the same box."""
 
