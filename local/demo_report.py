@@ -14,13 +14,15 @@ from batch_job.cli.show import picture_of
 from batch_job.search.geojson import image_feature, label_feature
 from batch_job.values.documents import LabelDocument
 from batch_job.values.ledger import LedgerEntry, State
+from batch_job.values.place import LonLat
 from batch_job.values.query import LabelQuery
 from batch_job.values.spaces import Kind, PixelBox
 from batch_job.wiring.endpoints import Credentials, Endpoints
 from batch_job.wiring.search import open_search
 from local.emulator import KEY, REGION
+from local.offsets import largest_off_px, off_ground_px
 from local.rekognition.labels import PALETTE_HUES
-from local.scenes import MadeScene, Spacing
+from local.scenes import MadeScene, Spacing, camera_of
 from local.truth import Comparison, LabelledBox, compare
 
 DETECTIONS = "detections.geojson"
@@ -38,6 +40,17 @@ class SceneResult:
     def has_bar(self) -> bool:
         """Tell whether anything but zero missed and zero extra is a defect."""
         return self.made.scene.spacing is not Spacing.OVERLAPPING
+
+    @property
+    def off_px(self) -> float:
+        """The largest distance between a planted object's middle and where it was found, in the picture."""
+        return largest_off_px(self.comparison.matched)
+
+    @property
+    def off_ground_px(self) -> float | None:
+        """... between their longitudes and latitudes, in pixels as large as they are on the ground; None: no place."""
+        camera = camera_of(self.made.scene)
+        return None if camera is None else max(off_ground_px(self.comparison.matched, camera), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +98,8 @@ class Findings:
                 "missed": len(one.comparison.missed),
                 "extra": len(one.comparison.extra),
                 "has_bar": one.has_bar,
+                "off_px": round(one.off_px, 2),
+                "off_ground_px": None if one.off_ground_px is None else round(one.off_ground_px, 2),
             }
             for one in self.scenes
         }
@@ -106,10 +121,14 @@ def collect(index_url: str, s3_endpoint: str, *, bucket: str, made: Sequence[Mad
 
 def _objects(labels: Sequence[LabelDocument]) -> list[LabelledBox]:
     return [
-        LabelledBox(label.label, PixelBox(*label.pixel_box))
+        LabelledBox(label.label, PixelBox(*label.pixel_box), _position(label.center))
         for label in labels
         if label.kind == Kind.OBJECT and label.label in PALETTE_HUES
     ]
+
+
+def _position(center: LonLat | None) -> tuple[float, float] | None:
+    return None if center is None else (center.lon, center.lat)
 
 
 def print_findings(findings: Findings, console: Console) -> None:
@@ -123,13 +142,19 @@ def print_findings(findings: Findings, console: Console) -> None:
     console.print(images)
     console.print()
     planted = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("planted scene", "objects", "missed", "extra"):
+    for name in ("planted scene", "objects", "missed", "extra", "px off", "px off on the ground"):
         planted.add_column(name, justify="left" if name == "planted scene" else "right")
     for one in findings.scenes:
-        note = "" if one.has_bar else " (overlapping boxes, no bar yet)"
-        counts = (len(one.made.objects), len(one.comparison.missed), len(one.comparison.extra))
-        planted.add_row(one.made.scene.name + note, *(f"{n:,}" for n in counts))
+        planted.add_row(*_planted_row(one))
     console.print(planted)
+
+
+def _planted_row(one: SceneResult) -> tuple[str, ...]:
+    note = "" if one.has_bar else " (overlapping boxes, no bar yet)"
+    counts = (len(one.made.objects), len(one.comparison.missed), len(one.comparison.extra))
+    on_the_ground = "no place" if one.off_ground_px is None else f"{one.off_ground_px:.2f}"
+    off = (f"{one.off_px:.2f}", on_the_ground) if one.comparison.matched else ("", "")
+    return one.made.scene.name + note, *(f"{n:,}" for n in counts), *off
 
 
 def _image_row(entry: LedgerEntry, labels: Sequence[LabelDocument]) -> tuple[str, ...]:

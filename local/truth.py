@@ -1,15 +1,14 @@
 """What lies in a scene, as GeoJSON, and how what was found compares with it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import antimeridian
 import numpy as np
 import orjson
-import pyproj
 import shapely
 from numpy.typing import NDArray
 from shapely.geometry.polygon import orient
@@ -20,7 +19,12 @@ from local.rekognition.labels import PALETTE_HUES
 MIN_IOU = 0.5
 """COCO's and Pascal VOC's usual bar for "the same object"."""
 
-Transform = tuple[float, float, float, float, float, float]
+Numbers = Any
+"""One float, or an array of them."""
+Camera = Callable[[Numbers, Numbers], tuple[Numbers, Numbers]]
+"""Columns and rows to longitudes and latitudes."""
+Center = tuple[float, float]
+"""Longitude and latitude."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class LabelledBox:
 
     label: str
     box: PixelBox
+    center: Center | None = field(default=None, compare=False)
+    """Of a found object, where the index says that it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +101,19 @@ def boxes_of(collection: Mapping[str, Any]) -> tuple[LabelledBox, ...]:
     """Do as ``read_boxes`` with a FeatureCollection already read."""
     of_features = (feature["properties"] for feature in collection["features"])
     return tuple(
-        LabelledBox(properties["label"], PixelBox(*properties["pixel_box"]))
+        LabelledBox(properties["label"], PixelBox(*properties["pixel_box"]), _center(properties.get("center")))
         for properties in of_features
         if properties.get("kind") == Kind.OBJECT and properties["label"] in PALETTE_HUES
     )
 
 
-def to_geojson(objects: Sequence[TrueObject], *, crs: str | None, transform: Transform | None) -> dict[str, Any]:
-    """Describe objects as a FeatureCollection: ``geometry`` is the upright box on the ground, null without a CRS."""
-    geometries = _on_the_ground(objects, crs=crs, transform=transform) if crs and transform else [None] * len(objects)
+def _center(position: Mapping[str, float] | None) -> Center | None:
+    return None if position is None else (position["lon"], position["lat"])
+
+
+def to_geojson(objects: Sequence[TrueObject], camera: Camera | None) -> dict[str, Any]:
+    """Describe objects as a FeatureCollection: ``geometry`` is the upright box on the ground, null without a camera."""
+    geometries = _on_the_ground(objects, camera) if camera else [None] * len(objects)
     return {
         "type": "FeatureCollection",
         "features": [
@@ -154,19 +164,16 @@ def _polygons(boxes: Sequence[LabelledBox]) -> NDArray[Any]:
     return np.asarray(shapely.box(*sides.T))
 
 
-def _on_the_ground(objects: Sequence[TrueObject], *, crs: str, transform: Transform) -> list[dict[str, Any]]:
+def _on_the_ground(objects: Sequence[TrueObject], camera: Camera) -> list[dict[str, Any]]:
     pixels = np.array([list(corners(one.box)) for one in objects], dtype=float).reshape(-1, 4, 2)
-    cols, rows = pixels[..., 0], pixels[..., 1]
-    a, b, c, d, e, f = transform
-    to_lonlat = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    lons, lats = to_lonlat.transform(a * cols + b * rows + c, d * cols + e * rows + f)
+    lons, lats = camera(pixels[..., 0], pixels[..., 1])
     return [_polygon(list(zip(*ring, strict=True))) for ring in zip(lons.tolist(), lats.tolist(), strict=True)]
 
 
 def _polygon(ring: list[tuple[float, float]]) -> dict[str, Any]:
     polygon = shapely.Polygon(ring)
     west, _, east, _ = polygon.bounds
-    # a box is small: a leap of half the globe is the antimeridian
+    # a box is small: a leap of half the globe is the antimeridian, or a pole in it
     if east - west > 180:
         return dict(shapely.geometry.mapping(antimeridian.fix_polygon(polygon)))
     return dict(shapely.geometry.mapping(orient(polygon)))

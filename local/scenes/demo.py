@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
+from local.scenes.places import FROM_ORBIT, POLE
 from local.scenes.spec import Bands, Compression, Layout, Scene, Spacing
 
 OVERLAP_PX = 204
@@ -111,7 +112,7 @@ _CROWDED = Scene(
     seed=7,
 )
 
-_WHOLE = (_HARBOUR, _MULTISPECTRAL, _PALETTE, _DATELINE, _SNAPSHOT, _GREY, _CROWDED)
+_WHOLE = (_HARBOUR, _MULTISPECTRAL, _PALETTE, _DATELINE, _SNAPSHOT, _GREY, _CROWDED, POLE, FROM_ORBIT)
 _SHORT = (
     Scene(
         name="small-cog",

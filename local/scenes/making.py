@@ -5,6 +5,8 @@ from pathlib import Path
 
 import orjson
 
+from local.scenes.cameras import camera_of
+from local.scenes.headers import write_beside
 from local.scenes.placing import Placed, place
 from local.scenes.shapes import outline
 from local.scenes.spec import Bands, Scene
@@ -22,6 +24,8 @@ class MadeScene:
     """GeoJSON; ``local.truth`` writes and reads it."""
     objects: tuple[LabelledBox, ...] = field(repr=False)
     """What must be found: nothing in a grey scene, whatever was drawn."""
+    beside: tuple[Path, ...] = ()
+    """Files that say where the image is."""
 
 
 def make(scene: Scene, folder: Path) -> MadeScene:
@@ -37,8 +41,9 @@ def make(scene: Scene, folder: Path) -> MadeScene:
     placed = place(scene)
     write(scene, placed, image)
     objects = tuple(_truth_of(one) for one in placed) if scene.bands is not Bands.GREY else ()
-    truth.write_bytes(orjson.dumps(to_geojson(objects, crs=scene.crs, transform=scene.transform)))
-    return MadeScene(scene, image, truth, tuple(LabelledBox(one.label, one.box) for one in objects))
+    truth.write_bytes(orjson.dumps(to_geojson(objects, camera_of(scene))))
+    boxes = tuple(LabelledBox(one.label, one.box) for one in objects)
+    return MadeScene(scene, image, truth, boxes, write_beside(scene, image))
 
 
 def _truth_of(one: Placed) -> TrueObject:

@@ -70,6 +70,31 @@ class Form(StrEnum):
     ELLIPSE = auto()
 
 
+class Seen(StrEnum):
+    """How the pixels come to lie where they do; ``cameras`` has the formulas, ``headers`` writes them down."""
+
+    MAP = auto()
+    """By ``crs`` and ``transform``; nowhere without them."""
+    BENT = auto()
+    """A scan that bends like a parabola, with ground control points on a map."""
+    WAVING = auto()
+    """A scan from a plane in gusts, with many control points in degrees."""
+    OBLIQUE = auto()
+    """A plane seen from the side, with its four corners."""
+    FROM_ORBIT = auto()
+    """From a satellite, with rational polynomials."""
+
+
+class Said(StrEnum):
+    """Where ``crs`` and ``transform`` are written."""
+
+    IN_FILE = auto()
+    WORLD_FILE = auto()
+    """Beside the image, with the CRS in an ``.aux.xml``."""
+    STAC_ITEM = auto()
+    """Beside the image."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """An object to be planted; lengths in pixels."""
@@ -134,6 +159,8 @@ class Scene:
     """Anything that pyproj reads, ``EPSG:32633`` say."""
     transform: tuple[float, float, float, float, float, float] | None = None
     """(a, b, c, d, e, f) of ``x = a·col + b·row + c``, ``y = d·col + e·row + f``."""
+    seen: Seen = Seen.MAP
+    said: Said = Said.IN_FILE
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -175,10 +202,15 @@ class Scene:
                 self.bands in (Bands.PALETTE, Bands.RGBN) and lossy and self.layout is not Layout.PNG,
                 "JPEG takes grey or red, green, blue",
             ),
-            (plain and self.crs is not None, "only TIFF carries a georeference here"),
+            (
+                plain and self.said is Said.IN_FILE and (self.crs is not None or self.seen is not Seen.MAP),
+                "only TIFF carries a georeference here",
+            ),
             (
                 plain and self.nodata_border_px > 0 and not (self.layout is Layout.PNG and self.bands is Bands.RGBN),
                 "only TIFF, and PNG with alpha, have nodata here",
             ),
             ((self.crs is None) != (self.transform is None), "crs and transform come together"),
+            (self.seen is not Seen.MAP and self.crs is not None, "two things say where it is"),
+            (self.said is not Said.IN_FILE and self.crs is None, "nothing is there to be written beside the image"),
         )

@@ -15,6 +15,7 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window as RasterWindow
 
 from local.scenes.colours import PALETTE_NODATA, colour_table, sample_of, sixteen_bits, texture
+from local.scenes.headers import georeference
 from local.scenes.placing import Placed
 from local.scenes.shapes import draw
 from local.scenes.spec import Bands, Compression, Layout, Scene
@@ -96,9 +97,8 @@ def _tiff_profile(scene: Scene, compression: Compression) -> dict[str, Any]:
         "height": scene.height,
         "count": len(_COLOURS[scene.bands]),
         "dtype": f"uint{scene.bits}",
-        "crs": scene.crs,
-        "transform": scene.transform and rasterio.Affine(*scene.transform),
         "bigtiff": "IF_SAFER",
+        **georeference(scene),
         **_compression_options(scene, compression),
     }
     if scene.layout is Layout.STRIPS:

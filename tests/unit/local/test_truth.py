@@ -120,7 +120,7 @@ def test_ten_thousand_objects_are_compared_without_looking_at_every_pair() -> No
 
 def test_a_truth_reads_back_and_other_features_are_passed_over() -> None:
     car = TrueObject("Car", PixelBox(1, 2, 30, 40), outline=((1, 2), (30, 2), (30, 40), (1, 2)))
-    collection = to_geojson([car], crs=None, transform=None)
+    collection = to_geojson([car], None)
     others = [
         {"properties": {"kind": "region", "label": "Parking Lot", "pixel_box": [0, 0, 9, 9]}},
         {"properties": {"kind": "object", "label": "Vehicle", "pixel_box": [0, 0, 9, 9]}},
