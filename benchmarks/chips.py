@@ -1,4 +1,4 @@
-"""Chips alone, beside what else cuts images: naive rasterio + Pillow, and SAHI's slicing.
+"""Chips alone, beside what else cuts images: naive rasterio + Pillow, SAHI's slicing, OSML's tiles.
 
 ``python -m benchmarks.chips`` prints a table, ``--json`` rows; ``--quick`` takes small images and one round. The same
 windows and JPEG quality on every side; the pictures must agree. ``--wide`` measures how much memory ours needs for
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.pipeline import OURS, QUICK_PX, ROUNDS, scenes, table, task_of
-from benchmarks.set_up import FOLDER, SAHI
+from benchmarks.set_up import FOLDER, OSML, SAHI
 from benchmarks.sides import DisagreementError, Result, Side, SideError, measure
 from benchmarks.task import Task
 from benchmarks.wide import SIDE_PX, WideImage
@@ -49,20 +49,19 @@ def sides() -> tuple[Side, ...]:
     return (
         Side(OURS, "benchmarks.side_chips"),
         Side("naive", "benchmarks.side_naive"),
-        Side(
-            "sahi",
-            "benchmarks.side_sahi",
-            python=SAHI.python,
-            missing="" if SAHI.is_complete else "not installed: make bench-setup",
-        ),
+        Side.of("sahi", "benchmarks.side_sahi", SAHI),
+        Side.of("osml", "benchmarks.side_osml", OSML),
     )
 
 
 def little_cache_sides() -> tuple[Side, ...]:
-    """Name ours, and the naive loop where GDAL's cache does not hold a row of chips."""
+    """Name ours, and the peers that read by window where GDAL's cache does not hold a row of chips."""
+    little = {"GDAL_CACHEMAX": LITTLE_CACHE_MB}
+    osml = Side.of("osml", "benchmarks.side_osml", OSML)
     return (
         Side(OURS, "benchmarks.side_chips"),
-        Side("naive", "benchmarks.side_naive", environment={"GDAL_CACHEMAX": LITTLE_CACHE_MB}),
+        Side("naive", "benchmarks.side_naive", environment=little),
+        replace(osml, environment={**osml.environment, **little}),
     )
 
 
@@ -122,7 +121,7 @@ def main() -> int:
     parser.add_argument(
         "--little-cache",
         action="store_true",
-        help="only beside naive, which gets a GDAL cache of 16 MB; minutes a case",
+        help="beside naive and OSML, which get a GDAL cache of 16 MB; minutes a case",
     )
     parser.add_argument("--folder", type=Path, default=FOLDER / "scenes", help="where the images are kept")
     given = parser.parse_args()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.set_up import Environment
 from benchmarks.task import Report, Task
 
 TIMEOUT_S = 900
@@ -36,6 +37,11 @@ class Side:
     """Why it cannot run here at all, where it cannot."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables that it gets beside ours."""
+
+    @classmethod
+    def of(cls, name: str, module: str, home: Environment) -> "Side":
+        """Describe a peer that lives in an environment of its own."""
+        return cls(name, module, python=home.python, missing=home.missing, environment=home.variables)
 
     def run(self, task: Task) -> Report:
         """Do the task once, in a new process.

@@ -5,7 +5,7 @@ So it imports nothing but the standard library (as does `batch_job.cli.memory`) 
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from typing import Self
@@ -14,6 +14,12 @@ from batch_job.cli.memory import peak_mb
 
 THUMBNAIL_PX = 8
 """Side of the thumbnails by which chips are compared: encoders differ in pixels, never in such large areas."""
+
+RGB = [1, 2, 3]
+"""Bands, of peers that are told which."""
+PERCENTILES = (2, 98)
+"""Limits of the stretch of what is not 8-bit, by peers that are told which; taken from an overview of this size:"""
+OVERVIEW_PX = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,17 @@ class Task:
     def from_json(cls, text: str) -> Self:
         """Decode what ``to_json`` wrote."""
         return cls(**json.loads(text))
+
+    def windows(self, width: int, height: int) -> Iterator[tuple[int, int, int, int]]:
+        """Yield col_off, row_off, width and height of each chip of an image, row by row; the last ones are moved in."""
+        for row_off in self._offsets(height):
+            for col_off in self._offsets(width):
+                yield col_off, row_off, min(self.chip_px, width), min(self.chip_px, height)
+
+    def _offsets(self, length: int) -> Iterator[int]:
+        last = max(length - self.chip_px, 0)
+        yield from range(0, last, self.chip_px - self.overlap_px)
+        yield last
 
 
 @dataclass(frozen=True, slots=True)
