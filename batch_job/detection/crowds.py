@@ -4,7 +4,8 @@ import numpy as np
 import shapely
 
 from batch_job.detection.glimpses import JITTER_PX, rectangles
-from batch_job.detection.views import Flags, Floats, Ints, Views, areas, grown, intersections
+from batch_job.detection.measures import view_shares
+from batch_job.detection.views import Flags, Ints, Views
 
 HELD = 0.7
 """Of an object's box: more than this inside another one's, and it is one of the crowd."""
@@ -29,13 +30,8 @@ def are_crowds(views: Views, groups: Ints) -> Flags:
     suspects, seen = np.flatnonzero(coarse & ~confirmed[groups]), np.flatnonzero(~coarse)
     held_by, which = shapely.STRtree(rectangles(views.boxes[seen])).query(rectangles(views.boxes[suspects]))
     suspects, held = suspects[held_by], seen[which]
-    inside = _shares(views.boxes[held], grown(views.boxes[suspects], JITTER_PX)) > HELD
+    inside = view_shares(views, held, suspects, np.full(len(held), JITTER_PX)) > HELD
     inside &= views.labels[held] == views.labels[suspects]
     pairs = np.unique(np.column_stack((suspects[inside], groups[held[inside]])), axis=0)
     crowds[np.flatnonzero(np.bincount(pairs[:, 0], minlength=len(groups)) > 1)] = True
     return crowds
-
-
-def _shares(boxes: Floats, others: Floats) -> Floats:
-    shares: Floats = areas(intersections(boxes, others)) / areas(boxes)
-    return shares

@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from batch_job.detection.polygons import Polygons
 from batch_job.detection.views import SIDES, Flags, Floats, Ints, SideBits, Views, areas, grown, intersections
 
 JITTER_PX = 2.0
@@ -40,6 +41,8 @@ class Glimpses:
     """(k, 4): the view within the other chip, cut sides moved to its own chip's edge."""
     beyond: SideBits
     """(k,): sides of the other chip beyond which the view goes on."""
+    shapes: Polygons | None = None
+    """(k,): of views that are no upright boxes (``shapes.narrowed``); None: there are none."""
 
 
 def find_glimpses(views: Views) -> Glimpses:
@@ -51,7 +54,8 @@ def find_glimpses(views: Views) -> Glimpses:
     reaching = reaching[np.argsort(views.chips[reaching].astype(np.int32), kind="stable")]
     portions = np.array_split(reaching, len(reaching) // MAX_SHAPES + 1)
     found = [_glimpses_of(views, owners, lands, tree) for owners in portions]
-    return Glimpses(*(np.concatenate([getattr(one, each.name) for one in found]) for each in fields(Glimpses)))
+    names = [each.name for each in fields(Glimpses) if each.name != "shapes"]
+    return Glimpses(*(np.concatenate([getattr(one, name) for one in found]) for name in names))
 
 
 def _glimpses_of(views: Views, owners: Ints, lands: Floats, tree: shapely.STRtree) -> Glimpses:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from batch_job.detection.glimpses import ALIKE, JITTER_PX, Glimpses
-from batch_job.detection.views import Flags, Floats, Ints, Views, areas, grown, intersections
+from batch_job.detection.measures import glimpse_ious, view_ious, view_shares
+from batch_job.detection.views import Flags, Floats, Ints, Views, areas, grown
 
 SAME_OBJECT_SHARE = 0.5
 """More than this of a part inside its whole: the same object, the rule measured best in peers."""
@@ -154,8 +155,8 @@ def _of_one_object(views: Views, glimpses: Glimpses, some: Ints, others: Ints) -
     """Apply the rule of ``merge`` to pairs of glimpses."""
     first, second = glimpses.views[some], glimpses.views[others]
     px = np.maximum(views.resolutions_px[views.chips[first]], views.resolutions_px[views.chips[second]])
-    closeness = _ious(glimpses.boxes[some], glimpses.boxes[others], JITTER_PX * px)
-    same = _ious(views.boxes[first], views.boxes[second], JITTER_PX * px) >= ALIKE
+    closeness = glimpse_ious(views, glimpses, some, others, JITTER_PX * px)
+    same = view_ious(views, first, second, JITTER_PX * px) >= ALIKE
     rest = np.flatnonzero(~same)
     same[rest] = _are_parts(views, glimpses, some[rest], others[rest], closeness[rest])
     same_label = views.labels[first] == views.labels[second]
@@ -172,8 +173,7 @@ def _are_parts(views: Views, glimpses: Glimpses, some: Ints, others: Ints, close
     facing = goes_on & (glimpses.beyond[others] > 0)
     part, whole = np.where(goes_on, second, first), np.where(goes_on, first, second)
     px = np.maximum(views.resolutions_px[views.chips[part]], views.resolutions_px[views.chips[whole]])
-    boxes = views.boxes[part]
-    share = areas(intersections(boxes, grown(views.boxes[whole], JITTER_PX * px[:, None]))) / areas(boxes)
+    share = view_shares(views, part, whole, JITTER_PX * px)
     agree = np.where(facing, closeness >= FACING, share > SAME_OBJECT_SHARE)
     return np.asarray(agree & _cut_towards(views, glimpses, some, others))
 
@@ -184,22 +184,6 @@ def _cut_towards(views: Views, glimpses: Glimpses, some: Ints, others: Ints) -> 
     cut, there = views.cut[glimpses.views[some]], views.cut[glimpses.views[others]]
     towards = ((further == 0) | ((cut & further) > 0)) & ((beyond == 0) | ((there & beyond) > 0))
     return np.asarray(towards & ((beyond | further) > 0))
-
-
-def _ious(boxes: Floats, others: Floats, reach_px: Floats) -> Floats:
-    """Give intersection over union of boxes whose sides are moved outwards."""
-    shared = intersections(boxes, others)
-    total = _grown_areas(boxes, reach_px) + _grown_areas(others, reach_px)
-    both = _grown_areas(shared, reach_px)
-    ious: Floats = both / (total - both)
-    return ious
-
-
-def _grown_areas(boxes: Floats, reach_px: Floats) -> Floats:
-    width = np.maximum(boxes[:, 2] - boxes[:, 0] + 2 * reach_px, 0.0)
-    height = np.maximum(boxes[:, 3] - boxes[:, 1] + 2 * reach_px, 0.0)
-    product: Floats = width * height
-    return product
 
 
 def _cells_of_boxes(boxes: Floats, groups: Ints, owners: Ints, cell_px: float) -> tuple[Ints, Ints]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from batch_job.detection.polygons import Polygons, polygons_of
 from batch_job.values.spaces import ImageDetection, Sides
 
 Floats = NDArray[np.float64]
@@ -36,6 +37,8 @@ class Views:
     """(m, 4): the chips, as boxes."""
     resolutions_px: Floats
     """(m,): image pixels to a pixel of the picture that the detector saw; 1 for chips that were not shrunk."""
+    shapes: Polygons | None = None
+    """(n,): of views that are no upright boxes; None: there are none."""
 
     @classmethod
     def of(cls, found: Sequence[ImageDetection]) -> "Views":
@@ -52,6 +55,7 @@ class Views:
             cut=np.array([one.cut for one in found], dtype=np.uint8),
             windows=np.array(edges, dtype=np.float64).reshape(-1, 4),
             resolutions_px=np.array([px for _, px in pictures], dtype=np.float64),
+            shapes=polygons_of(found),
         )
 
 
