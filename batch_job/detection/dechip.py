@@ -1,6 +1,16 @@
 """From chip space to image space."""
 
-from batch_job.values.spaces import ChipDetection, ChipFrame, ChipGrid, ImageDetection, Kind, PixelBox, Sides, Window
+from batch_job.values.spaces import (
+    ChipDetection,
+    ChipFrame,
+    ChipGrid,
+    ImageDetection,
+    Kind,
+    PixelBox,
+    PixelRing,
+    Sides,
+    Window,
+)
 
 EDGE_TOLERANCE_PX = 2.0
 """Chip pixels. Detectors miss the end of a cut object by about one; encoding by a fraction of one more."""
@@ -12,7 +22,7 @@ def dechip(found: ChipDetection, frame: ChipFrame, grid: ChipGrid) -> ImageDetec
     """Place a chip's detection in the image that the chip was cut from.
 
     Args:
-        found: Its box, if any, ends within the content of the chip (``answers.parse`` sees to that).
+        found: Its box and shape, if any, end within the content of the chip (``answers.parse`` sees to that).
         frame: The chip's.
         grid: How the image was cut; tells the image's edges from those of chips.
 
@@ -22,7 +32,8 @@ def dechip(found: ChipDetection, frame: ChipFrame, grid: ChipGrid) -> ImageDetec
     window = frame.window
     if found.box is None:
         return ImageDetection(found.label, found.confidence, Kind.REGION, around(window), windows=(window,))
-    box = _to_image_space(found.box, frame)
+    shape = None if found.shape is None else _ring_to_image_space(found.shape, frame)
+    box = _to_image_space(found.box, frame) if shape is None else shape.box
     return ImageDetection(
         found.label,
         found.confidence,
@@ -31,6 +42,7 @@ def dechip(found: ChipDetection, frame: ChipFrame, grid: ChipGrid) -> ImageDetec
         windows=(window,),
         cut=_cut_sides(box, frame, grid),
         resolution_px=max(window.width / frame.content_width, window.height / frame.content_height),
+        shape=shape,
     )
 
 
@@ -54,6 +66,22 @@ def _to_image_space(box: PixelBox, frame: ChipFrame) -> PixelBox:
         min_row=max(window.row_off + box.min_row * px_per_row, limits.min_row),
         max_col=min(window.col_off + box.max_col * px_per_col, limits.max_col),
         max_row=min(window.row_off + box.max_row * px_per_row, limits.max_row),
+    )
+
+
+def _ring_to_image_space(ring: PixelRing, frame: ChipFrame) -> PixelRing:
+    """Do the same with every point of a ring."""
+    window, limits = frame.window, around(frame.window)
+    px_per_col = window.width / frame.content_width
+    px_per_row = window.height / frame.content_height
+    return PixelRing(
+        tuple(
+            (
+                min(max(window.col_off + col * px_per_col, limits.min_col), limits.max_col),
+                min(max(window.row_off + row * px_per_row, limits.min_row), limits.max_row),
+            )
+            for col, row in ring.points
+        )
     )
 
 

@@ -4,9 +4,9 @@ Neighbouring chips overlap, so an object at their border is seen more than once,
 the same pixels where they overlap: of one object both must say the same there.** That is what the rule looks at.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from batch_job.detection.glimpses import find_glimpses
 from batch_job.detection.grouping import group
 from batch_job.detection.objects import Objects, describe
 from batch_job.detection.overlaps import find_pairs
+from batch_job.detection.polygons import to_ring
+from batch_job.detection.shapes import narrowed, with_shapes
 from batch_job.detection.views import Ints, Views
 from batch_job.values.spaces import ImageDetection, Kind, PixelBox, Sides, Window
 
@@ -66,16 +68,17 @@ def merge_views(views: Views) -> tuple[Ints, Objects]:
     Returns:
         For each view the index of the first view of its object, and the objects with more than one view.
     """
-    pairs = find_pairs(views, find_glimpses(views))
+    pairs = find_pairs(views, narrowed(views, find_glimpses(views)))
     groups = group(pairs, views.chips)
-    return groups, describe(views, groups)
+    return groups, with_shapes(views, groups, describe(views, groups))
 
 
 def _all_facts(found: ImageDetection) -> tuple[object, ...]:
     """Give everything that tells two detections apart: nothing is left to the order of the input."""
     box, label = found.box, found.label
     edges = (box.min_row, box.min_col, box.max_row, box.max_col)
-    details = (label.parents, label.aliases, label.categories, found.cut, found.resolution_px)
+    shape = () if found.shape is None else found.shape.points
+    details = (label.parents, label.aliases, label.categories, found.cut, found.resolution_px, shape)
     return (label.name, found.kind, *edges, -found.confidence, found.windows, details)
 
 
@@ -91,16 +94,21 @@ def _merge_objects(objects: Sequence[ImageDetection]) -> list[ImageDetection]:
         members.setdefault(int(groups[which]), []).append(objects[which])
     alone = [objects[which] for which in np.flatnonzero(~joined & ~are_crowds(views, groups)).tolist()]
     names = {int(number): one.label.name for number, one in zip(views.labels, objects, strict=True)}
+    return [*alone, *_described(several, members, names)]
+
+
+def _described(
+    several: Objects, members: Mapping[int, Sequence[ImageDetection]], names: Mapping[int, str]
+) -> Iterator[ImageDetection]:
+    """Give the objects with more than one view; members by the first view's index, names by the label's number."""
     columns = (several.firsts, several.boxes, several.labels, several.confidences, several.cut, several.resolutions_px)
-    for first, edges, label, confidence, cut, px in zip(*(column.tolist() for column in columns), strict=True):
+    rings = repeat(None) if several.shapes is None else map(to_ring, several.shapes)
+    for facts, ring in zip(zip(*(column.tolist() for column in columns), strict=True), rings, strict=False):
+        first, edges, label, confidence, cut, px = facts
         seen = members[first]
         bearer = max((one for one in seen if one.label.name == names[label]), key=lambda one: one.confidence)
-        alone.append(
-            ImageDetection(
-                bearer.label, confidence, Kind.OBJECT, PixelBox(*edges), _union(seen), Sides(cut), resolution_px=px
-            )
-        )
-    return alone
+        box = PixelBox(*edges)
+        yield ImageDetection(bearer.label, confidence, Kind.OBJECT, box, _union(seen), Sides(cut), px, ring)
 
 
 def _merge_region(seen: Sequence[ImageDetection]) -> ImageDetection:

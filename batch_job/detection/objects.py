@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from batch_job.detection.glimpses import JITTER_PX, JITTER_SHARE
+from batch_job.detection.polygons import Polygons
 from batch_job.detection.views import OUTWARDS, SIDES, Flags, Floats, Ints, SideBits, Views, areas
 
 
@@ -21,6 +22,8 @@ class Objects:
     """Sides where no chip saw the end."""
     resolutions_px: Floats
     """Of the finest picture that gave the box."""
+    shapes: Polygons | None = None
+    """Of objects that are no upright boxes (``shapes.with_shapes``); None: there are none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,9 @@ def completed(polygons: Polygons | None, boxes: Floats, which: Ints) -> Polygons
     return chosen
 
 
-def to_ring(polygon: shapely.Polygon) -> PixelRing | None:
-    """Make a ring of a polygon; None where its box says as much."""
-    if polygon.area >= FILLS_BOX * shapely.box(*polygon.bounds).area:
+def to_ring(polygon: shapely.Polygon | None) -> PixelRing | None:
+    """Make a ring of a polygon; None where there is none, or its box says as much."""
+    if polygon is None or polygon.area >= FILLS_BOX * shapely.box(*polygon.bounds).area:
         return None
     return PixelRing(tuple(map(tuple, shapely.get_coordinates(polygon.exterior)[:-1].tolist())))
 
