@@ -21,7 +21,8 @@ from batch_job.adapters.gdal_thread import GDAL_OPTIONS, GdalThread, as_ours
 from batch_job.adapters.jpeg_blocks import JpegBlocks
 from batch_job.adapters.ranges import LocalFiles, RangedFile, RangedObject, RangeReader
 from batch_job.adapters.raster_blocks import Blocks
-from batch_job.adapters.raster_header import HEAD_BYTES, check_parts, check_size, driver_of, read_facts, read_layout
+from batch_job.adapters.raster_header import HEAD_BYTES, driver_of, read_facts, read_layout
+from batch_job.adapters.raster_limits import check_parts, check_size
 from batch_job.adapters.raster_nitf import read_segment
 from batch_job.adapters.raster_parts import Layout
 from batch_job.adapters.raster_pixels import PixelReader

@@ -1,17 +1,12 @@
 """How a camera was held: EXIF's orientation, wherever a format keeps it. GDAL tells it of JPEG alone."""
 
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from batch_job.adapters.tiff_tags import BrokenTiffError, ReadBytes, Tiff
 from batch_job.values.place import Georeferencing
 from batch_job.values.raster import UPRIGHT, RasterFacts
 
-ReadBytes = Callable[[int, int], bytes]
-"""From, and how many; fewer where the file ends."""
-
 _TAG = 0x0112
-_MOST_ENTRIES = 512
-"""Of a TIFF's directory, which is sorted by tag: the orientation stands among the first 30."""
 _MOST_CHUNKS = 64
 """Of a PNG or WebP; an animation has more, and is refused before."""
 _PREFIX = b"Exif\0\0"
@@ -47,26 +42,11 @@ def _in_exif(body: bytes) -> int:
 
 def _in_tiff(read: ReadBytes) -> int:
     try:
-        return next((number for tag, number in _entries(read) if tag == _TAG), UPRIGHT)
-    except (struct.error, KeyError, OverflowError):
+        tiff = Tiff.of(read)
+        found = tiff.directory(tiff.first, frozenset({_TAG})).get(_TAG)
+    except BrokenTiffError:
         return UPRIGHT  # cut off
-
-
-def _entries(read: ReadBytes) -> Iterator[tuple[int, int]]:
-    """Yield tag and first 16-bit value of a TIFF's first directory."""
-    head = read(0, 16)
-    order = {b"II": "<", b"MM": ">"}[head[:2]]
-    [version] = struct.unpack_from(f"{order}H", head, 2)
-    at_form, count_form, size, value_at = {42: ("4xI", "H", 12, 8), 43: ("8xQ", "Q", 20, 12)}[version]
-    [start] = struct.unpack_from(order + at_form, head)
-    count_bytes = struct.calcsize(order + count_form)
-    [count] = struct.unpack(order + count_form, read(start, count_bytes))
-    entries = read(start + count_bytes, min(count, _MOST_ENTRIES) * size)
-    for at in range(0, len(entries) - size + 1, size):
-        yield (
-            struct.unpack_from(f"{order}H", entries, at)[0],
-            struct.unpack_from(f"{order}H", entries, at + value_at)[0],
-        )
+    return int(found.numbers[0]) if found is not None and found.numbers else UPRIGHT
 
 
 def _png_chunks(read: ReadBytes) -> Iterator[tuple[bytes, bytes]]:

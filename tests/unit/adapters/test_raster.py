@@ -22,7 +22,7 @@ from rasterio.io import MemoryFile
 from rasterio.rpc import RPC
 from rasterio.windows import Window as GdalWindow
 
-from batch_job.adapters import gdal_thread, ranges, raster_header, raster_parts
+from batch_job.adapters import gdal_thread, ranges, raster_parts, raster_place
 from batch_job.adapters.ranges import (
     BLOCK_BYTES,
     FIRST_BLOCKS_AHEAD,
@@ -529,7 +529,7 @@ def test_what_else_places_an_image_is_read_beside_the_best_way():
 class SaysEverything:
     """What reading a header needs of a dataset; no format of ours can say all of it at once."""
 
-    crs, transform = CRS.from_epsg(32618), NORTH_UP
+    driver, crs, transform = "JPEG", CRS.from_epsg(32618), NORTH_UP
     gcps = ([GdalPoint(row=0, col=0, x=10, y=50)], CRS.from_epsg(4326))
 
     def tags(self, *, ns: str | None = None) -> dict[str, str]:
@@ -545,14 +545,14 @@ class SaysEverything:
 
 def test_every_way_is_kept_and_the_most_exact_one_named():
     dataset = SaysEverything()
-    place = raster_header._georeference(dataset)
+    place = raster_place.read_georeference(dataset, lambda _start, _length: b"")
     assert (place.by, place.crs, place.gcps_crs) == (Georeferencing.AFFINE, "EPSG:32618", "EPSG:4326")
     assert (place.rpcs, place.position) == ((("LAT_OFF", "40"),), LonLat(lon=7.5, lat=46.0))
     dataset.transform = rasterio.Affine.identity()
-    less = raster_header._georeference(dataset)
+    less = raster_place.read_georeference(dataset, lambda _start, _length: b"")
     assert less == replace(place, by=Georeferencing.GCPS, transform=None)
     dataset.gcps = ([], None)
-    least = raster_header._georeference(dataset)
+    least = raster_place.read_georeference(dataset, lambda _start, _length: b"")
     assert least == replace(less, by=Georeferencing.RPCS, gcps=(), gcps_crs=None)
 
 
