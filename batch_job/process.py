@@ -32,7 +32,7 @@ from batch_job.settings import PipelineSettings
 from batch_job.spend.archive import Archive, ImageRecord, PartWriter
 from batch_job.spend.prices import price_of_calls
 from batch_job.values.answers import ArchivedAnswer, ChipBlank
-from batch_job.values.image import ImageRef, ImageVersion
+from batch_job.values.image import ImageRef, ImageVersion, mask_of
 from batch_job.values.raster import RasterFacts
 from batch_job.values.spaces import Chip, ChipGrid, Feature, Window
 from batch_job.values.work import Processed, Work
@@ -124,8 +124,9 @@ class _Visit:
 
     @cached_property
     def _picture(self) -> Picture:
+        mask = mask_of(self._work.image, self._work.version.side_files)
         source = self._open_files.enter_context(
-            self._pipeline.open_raster(self._work.image, etag=self._work.facts.etag)
+            self._pipeline.open_raster(self._work.image, etag=self._work.facts.etag, mask=mask)
         )
         settings = self._pipeline.settings
         return open_picture(source, stretch=settings.stretch, bands=settings.bands)

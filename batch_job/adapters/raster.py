@@ -5,34 +5,30 @@ older version; measured, that costs nothing. Only the driver that the first byte
 """
 
 import os
-import threading
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning
 from rasterio.session import DummySession
 
+from batch_job.adapters.gdal_open import open_dataset
 from batch_job.adapters.gdal_thread import GDAL_OPTIONS, GdalThread, as_ours
 from batch_job.adapters.jpeg_blocks import JpegBlocks
-from batch_job.adapters.ranges import LocalFiles, RangedFile, RangedObject, RangeReader
+from batch_job.adapters.ranges import LocalFiles, RangedObject, RangeReader
 from batch_job.adapters.raster_blocks import Blocks
 from batch_job.adapters.raster_header import HEAD_BYTES, driver_of, read_facts, read_layout
 from batch_job.adapters.raster_limits import check_parts, check_size
+from batch_job.adapters.raster_mask import MaskBeside, opened_mask
 from batch_job.adapters.raster_nitf import read_segment
 from batch_job.adapters.raster_parts import Layout
-from batch_job.adapters.raster_pixels import PixelReader
+from batch_job.adapters.raster_pixels import PixelReader, has_mask
 from batch_job.adapters.raster_single import check_single, check_single_head
 from batch_job.adapters.raster_source import GdalRaster
 from batch_job.ports import OpenRaster, RasterSource
-from batch_job.values.image import LOCAL_FILES, ImageRef
-
-_OPENING = threading.Lock()
-"""Each opening adds a file system to GDAL's table, which has no lock of its own."""
+from batch_job.values.image import LOCAL_FILES, ImageRef, SideFile
 
 THREADS = max(1, min(os.cpu_count() or 1, 4))
 """Decode and stretch beside the thread that reads; more find nothing to do."""
@@ -47,46 +43,53 @@ class RasterOpener:
     files: RangeReader = field(default_factory=LocalFiles)
 
     @contextmanager
-    def __call__(self, image: ImageRef, *, etag: str | None) -> Iterator[RasterSource]:
+    def __call__(self, image: ImageRef, *, etag: str | None, mask: SideFile | None = None) -> Iterator[RasterSource]:
         """Open an image; see ``ports.OpenRaster``."""
-        reader = self.files if image.bucket == LOCAL_FILES else self.objects
-        file = RangedObject(reader, image, etag=etag)
-        head = file.read(0, HEAD_BYTES)
-        driver = driver_of(image, head)
-        check_single_head(image, head)
-        if driver == "NITF":
-            segment = read_segment(image, file.read)
-            head = file.read(segment.start, HEAD_BYTES) if segment.is_jpeg_2000 else head
-        check_parts(image, head)
-        with rasterio.Env(session=DummySession(), **GDAL_OPTIONS):
+        file = RangedObject(self._reader(image), image, etag=etag)
+        with rasterio.Env(session=DummySession(), **GDAL_OPTIONS), ExitStack() as open_files:
+            dataset, head = _opened(image, file)
+            open_files.enter_context(dataset)
             with as_ours(image, file):
-                dataset = _open(image, file, driver)
-            with dataset:
-                with as_ours(image, file):
-                    check_single(image, dataset)
-                    check_size(image, dataset, head)
-                    facts, layout = read_facts(dataset, file.read), read_layout(dataset)
-                with ThreadPoolExecutor(THREADS) as threads, GdalThread(image, file) as gdal:
-                    blocks = _blocks(dataset, layout)
-                    yield GdalRaster(
-                        facts=facts,
-                        layout=layout,
-                        pixels=PixelReader(dataset, facts),
-                        file=file,
-                        gdal=gdal,
-                        threads=threads,
-                        blocks=blocks,
-                        jpeg=gdal.call(lambda: JpegBlocks.of(blocks, facts)) if blocks is not None else None,
-                    )
+                check_single(image, dataset)
+                check_size(image, dataset, head)
+                facts, layout = read_facts(dataset, file.read), read_layout(dataset)
+            beside = self._mask(image, mask, dataset, open_files)
+            threads = open_files.enter_context(ThreadPoolExecutor(THREADS))
+            gdal = open_files.enter_context(GdalThread(image, file))
+            blocks = _blocks(dataset, layout)
+            yield GdalRaster(
+                facts=facts,
+                layout=layout,
+                pixels=PixelReader(dataset, facts, beside),
+                file=file,
+                gdal=gdal,
+                threads=threads,
+                blocks=blocks,
+                jpeg=gdal.call(lambda: JpegBlocks.of(blocks, facts)) if blocks is not None else None,
+            )
+
+    def _reader(self, image: ImageRef) -> RangeReader:
+        return self.files if image.bucket == LOCAL_FILES else self.objects
+
+    def _mask(self, image: ImageRef, mask: SideFile | None, dataset: Any, open_files: ExitStack) -> MaskBeside | None:
+        """Open the mask beside an image; one inside comes before it, as GDAL has it."""
+        if mask is None or has_mask(dataset):
+            return None
+        beside = ImageRef(bucket=image.bucket, key=mask.key)
+        return open_files.enter_context(opened_mask(self._reader(image), beside, etag=mask.etag, of=dataset))
 
 
-def _open(image: ImageRef, file: RangedObject, driver: str) -> Any:
-    def opener(_path: str, _mode: str = "rb", **_options: Any) -> RangedFile:
-        return file.open()
-
-    with _OPENING, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(image.id, driver=driver, opener=opener)
+def _opened(image: ImageRef, file: RangedObject) -> tuple[Any, bytes]:
+    """Give rasterio's dataset, by the one driver for these first bytes, and these."""
+    head = file.read(0, HEAD_BYTES)
+    driver = driver_of(image, head)
+    check_single_head(image, head)
+    if driver == "NITF":
+        segment = read_segment(image, file.read)
+        head = file.read(segment.start, HEAD_BYTES) if segment.is_jpeg_2000 else head
+    check_parts(image, head)
+    with as_ours(image, file):
+        return open_dataset(image, file, driver=driver), head
 
 
 def _blocks(dataset: Any, layout: Layout) -> Blocks | None:

@@ -91,6 +91,12 @@ def sampled_sizes(windows: Sequence[Window], *, max_pixels: int) -> list[tuple[i
     return [(math.ceil(window.height / step), math.ceil(window.width / step)) for window in windows]
 
 
+def shared(off: int, length: int, there: int, length_there: int) -> tuple[slice, slice]:
+    """Give what two spans share, as the first and as the second counts."""
+    start, stop = max(off, there), min(off + length, there + length_there)
+    return slice(start - off, stop - off), slice(start - there, stop - there)
+
+
 def _spans(length: int, part: int, out: int) -> Iterator[tuple[int, int, slice]]:
     """Yield start and length of each part of a side that shows in the overview, and where it does."""
     for start in range(0, length, part):

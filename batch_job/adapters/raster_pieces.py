@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from batch_job.adapters.raster_parts import Layout
+from batch_job.adapters.raster_parts import Layout, shared
 from batch_job.values.raster import Pixels, Shown
 from batch_job.values.spaces import Window
 
@@ -175,8 +175,8 @@ class Cutter:
         rgb = np.empty((window.height, window.width, _RGB), np.uint8)
         valid = np.ones((window.height, window.width), np.bool_)
         for place in self._grid.over(window):
-            rows, rows_there = _shared(window.row_off, window.height, place.row_off, place.height)
-            cols, cols_there = _shared(window.col_off, window.width, place.col_off, place.width)
+            rows, rows_there = shared(window.row_off, window.height, place.row_off, place.height)
+            cols, cols_there = shared(window.col_off, window.width, place.col_off, place.width)
             piece = self._piece(place, end, from_row=rows_there.start)
             rgb[rows, cols], valid[rows, cols] = piece.part(rows_there, cols_there)
         rgb.setflags(write=False)
@@ -214,12 +214,6 @@ def _strips(layout: Layout, row_bytes: int) -> int:
 
 def _starts(off: int, length: int, size: int) -> range:
     return range(off - off % size, off + length, size)
-
-
-def _shared(off: int, length: int, there: int, length_there: int) -> tuple[slice, slice]:
-    """Give what two spans share, as the first and as the second counts."""
-    start, stop = max(off, there), min(off + length, there + length_there)
-    return slice(start - off, stop - off), slice(start - there, stop - there)
 
 
 def _rows(windows: Iterable[Window]) -> Iterator[list[Window]]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rasterio.enums import MaskFlags, Resampling
 from rasterio.windows import Window as GdalWindow
 
+from batch_job.adapters.raster_mask import MaskBeside
 from batch_job.values.raster import Pixels, RasterFacts
 from batch_job.values.spaces import Window
 
@@ -32,6 +33,8 @@ class PixelReader:
     dataset: Any
     """rasterio's."""
     facts: RasterFacts
+    beside: MaskBeside | None = None
+    """A mask in a file of its own."""
 
     def read(
         self,
@@ -60,21 +63,23 @@ class PixelReader:
         shape = None if out_size is None else (len(wanted), *out_size)
         values = self.dataset.read(wanted, window=_to_gdal(window), out_shape=shape, resampling=by)
         opacity = [values[-1]] if alpha else []
-        return Raw(values[: len(bands)], (*opacity, *self.masks(window, out_size)))
+        return Raw(values[: len(bands)], (*opacity, *self.masks(bands, window, out_size)))
 
     def interleaved(self, bands: Sequence[int], window: Window) -> Raw:
         """Read 8-bit bands into memory as JPEG wants them: (rows, columns, bands), seen as (bands, rows, columns)."""
         pixels = np.empty((window.height, window.width, len(bands)), np.uint8)
         values = pixels.transpose(2, 0, 1)
         self.dataset.read(list(bands), window=_to_gdal(window), out=values)
-        return Raw(values, self.masks(window))
+        return Raw(values, self.masks(bands, window))
 
-    def masks(self, window: Window | None, out_size: tuple[int, int] | None = None) -> tuple[NDArray[Any], ...]:
-        """Read the mask that a TIFF may carry inside, beside alpha and nodata."""
-        flags = self.dataset.mask_flag_enums[0]
-        if MaskFlags.per_dataset not in flags or MaskFlags.alpha in flags:
-            return ()
-        return (self.dataset.read_masks(1, window=_to_gdal(window), out_shape=out_size),)
+    def masks(
+        self, bands: Sequence[int], window: Window | None, out_size: tuple[int, int] | None = None
+    ) -> tuple[NDArray[Any], ...]:
+        """Read the mask that a TIFF may carry inside, or else the one beside the image; nearest neighbours."""
+        if has_mask(self.dataset):
+            return (self.dataset.read_masks(1, window=_to_gdal(window), out_shape=out_size),)
+        beside = None if self.beside is None else self.beside.read(bands, window=window, out_size=out_size)
+        return () if beside is None else (beside,)
 
     def to_pixels(self, raw: Raw, bands: Sequence[int]) -> Pixels:
         """Tell which pixels are valid. They are read-only from now on."""
@@ -108,6 +113,12 @@ class PixelReader:
         table[: len(self.facts.palette)] = [opacity for *_, opacity in self.facts.palette[: len(table)]]
         looked_up: NDArray[np.uint8] = table[indices]
         return looked_up
+
+
+def has_mask(dataset: Any) -> bool:
+    """Tell whether an open rasterio dataset has a mask of its own, beside alpha and nodata."""
+    flags = dataset.mask_flag_enums[0]
+    return MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
 
 
 def _to_gdal(window: Window | None) -> GdalWindow | None:

@@ -107,7 +107,7 @@ class GdalRaster:
 
     def read_sample(self, *, bands: Sequence[int], max_px: int) -> Pixels:
         """Read pixels from all over the image, of few of its blocks; see ``ports.RasterSource``."""
-        if max(self.facts.width, self.facts.height) <= max_px or self.layout.has_copy_for(max_px):
+        if max(self.facts.width, self.facts.height) <= max_px or self._has_copy_for(max_px):
             return self.read_overview(bands=bands, max_px=max_px)
         for blocks in SAMPLE_BLOCKS:
             windows = sample_of(self.layout, blocks=blocks)
@@ -115,6 +115,10 @@ class GdalRaster:
             if sample.valid.any():
                 break
         return sample
+
+    def _has_copy_for(self, max_px: int) -> bool:
+        beside = self.pixels.beside
+        return self.layout.has_copy_for(max_px) and (beside is None or beside.has_copy_for(max_px))
 
     def _read_all(self, windows: Sequence[Window], bands: Sequence[int], *, max_pixels: int) -> Pixels:
         """Read windows scaled down, and put their pixels into one row."""
@@ -133,7 +137,7 @@ class GdalRaster:
         coded = self._coded(place)
         if coded is None:
             return self.threads.submit(self._piece, self._raw(place, bands), bands, show)
-        masks = self.pixels.masks(place)
+        masks = self.pixels.masks(bands, place)
         return self.threads.submit(self._decoded, coded, masks, bands, show)
 
     def _coded(self, place: Window) -> CodedPiece | None:

@@ -68,12 +68,14 @@ class RasterSource(Protocol):
 class OpenRaster(Protocol):
     """Opens images of allowed formats, under ``If-Match`` where the store has it."""
 
-    def __call__(self, image: ImageRef, *, etag: str | None) -> AbstractContextManager[RasterSource]:
-        """Open an image.
+    def __call__(
+        self, image: ImageRef, *, etag: str | None, mask: SideFile | None = None
+    ) -> AbstractContextManager[RasterSource]:
+        """Open an image, with the mask that lies beside it.
 
         Raises:
-            UnreadableImageError, UnsupportedImageError, TooLargeError: it is no image that we read.
-            ChangedError: the object is not the version ``etag`` any more.
+            UnreadableImageError, UnsupportedImageError, TooLargeError: image or mask is none that we read.
+            ChangedError: the object is not the version ``etag`` any more, or the mask not its own.
         """
         ...
 

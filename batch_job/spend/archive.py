@@ -1,6 +1,7 @@
 """Raw answers in S3, in parts, so that no chip is paid for twice and documents can be made again for free.
 
-Below the archive's root, for one image at one ETag under one detection fingerprint::
+Below the archive's root, for one image at one ETag under one detection fingerprint. Where a mask lies beside the image
+(``scene.tif.msk``), its ETag stands after the image's, for other pixels are shown under another mask::
 
     answers/<detection fingerprint>/<image id>/<etag>/image-<side files>.json       what placing and indexing need
     answers/<detection fingerprint>/<image id>/<etag>/e<epoch>-<ordinal>.ndjson.gz  answers with their windows
@@ -23,7 +24,7 @@ import structlog
 from batch_job.errors import BackfillError
 from batch_job.ports import ArchiveStore
 from batch_job.values.answers import ArchivedAnswer, ChipBlank, answer_from_ndjson
-from batch_job.values.image import ImageRef, ImageVersion, SideFile
+from batch_job.values.image import ImageRef, ImageVersion, SideFile, mask_of
 from batch_job.values.raster import RasterFacts
 from batch_job.values.spaces import ChipGrid
 
@@ -34,6 +35,9 @@ PART_ANSWERS = 32
 PART_AGE_S = 10.0
 PART_LINES = 2048
 """Blank chips cost nothing, but an image may have very many of them."""
+
+_BETWEEN = "+"
+"""Two ETags; in one it would be quoted."""
 
 _DAMAGE = (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, BackfillError)
 """What reading a part can raise that was cut off, or written by code that is not ours."""
@@ -141,7 +145,10 @@ class PartWriter:
 
 
 def _folder(image: ImageRef, version: ImageVersion) -> str:
-    return f"answers/{version.detection_fingerprint}/{image.id}/{quote(version.etag, safe='')}/"
+    mask = mask_of(image, version.side_files)
+    etags = [version.etag] if mask is None else [version.etag, mask.etag]
+    shown = _BETWEEN.join(quote(etag, safe="") for etag in etags)
+    return f"answers/{version.detection_fingerprint}/{image.id}/{shown}/"
 
 
 def _record_name(side_files: tuple[SideFile, ...]) -> str:

@@ -1,6 +1,7 @@
 """Which image, which version of it, and which keys are its side files."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".j2k", ".jpg", ".jpeg", ".png", ".webp", ".ntf", ".nitf")
@@ -9,7 +10,8 @@ IMAGE_SUFFIXES = (".tif", ".tiff", ".jp2", ".j2k", ".jpg", ".jpeg", ".png", ".we
 LOCAL_FILES = ""
 """The bucket of a file on this machine."""
 
-_WHOLE_NAME_SIDES = (".aux.xml", ".msk", ".ovr")
+_MASK = ".msk"
+_WHOLE_NAME_SIDES = (".aux.xml", _MASK, ".ovr")
 _STEM_SIDES = (".tfw", ".jgw", ".pgw", ".wld", ".json")
 
 
@@ -70,6 +72,11 @@ def stem(key: str) -> str:
 def side_keys(key: str) -> frozenset[str]:
     """Name every key that would be a side file of the image ``key``."""
     return frozenset([key + end for end in _WHOLE_NAME_SIDES] + [stem(key) + end[1:] for end in _STEM_SIDES])
+
+
+def mask_of(image: ImageRef, side_files: Iterable[SideFile]) -> SideFile | None:
+    """Find GDAL's mask of an image among its side files: the one that says which of its pixels are a picture."""
+    return next((side for side in side_files if side.key == image.key + _MASK), None)
 
 
 def side_file_prefix(key: str) -> str | None:

@@ -98,7 +98,7 @@ class Nobody:
 
 
 @contextmanager
-def no_file(image: ImageRef, *, etag: str | None) -> Iterator[None]:
+def no_file(image: ImageRef, *, etag: str | None, mask: SideFile | None = None) -> Iterator[None]:
     raise AssertionError("opened the image")
     yield
 
@@ -394,7 +394,7 @@ def test_a_hook_that_looks_at_pixels_of_an_archived_image_opens_it_then():
     opened = []
 
     @contextmanager
-    def opener(image: ImageRef, *, etag: str | None) -> Iterator:
+    def opener(image: ImageRef, *, etag: str | None, mask: SideFile | None = None) -> Iterator:
         opened.append(etag)
         with bench.opener(image, etag=etag) as source:
             yield source

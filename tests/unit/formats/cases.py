@@ -123,7 +123,7 @@ def _case(layout: str, compression: str, dtype: str, bands: str) -> Case:
     stored, profile = shown, {}
     if bands == "RGB + alpha":
         opaque = np.full((1, HEIGHT, WIDTH), 255 if dtype == "uint8" else 9000, dtype)
-        stored, profile = np.concatenate([shown, opaque]), {"photometric": "RGB", "alpha": "unspecified"}
+        stored, profile = np.concatenate([shown, opaque]), {"photometric": "RGB", "alpha": "yes"}
     elif bands == "RGB + infrared":
         stored, profile = np.concatenate([shown, shown[:1] // 2]), {"photometric": "RGB", "alpha": "no"}
     within = {"jpeg": 4.0, "webp": 6.0}.get(compression, 0.0)

@@ -134,6 +134,26 @@ def test_other_side_files_keep_the_answers_but_not_the_place():
     assert archive.any_record(IMAGE, moved) == RECORD
 
 
+def test_another_mask_beside_an_image_shows_other_pixels_so_nothing_is_kept():
+    store = MemoryArchiveStore()
+    masks = [
+        (),
+        (SideFile("k.msk", "1"),),
+        (SideFile("k.msk", "2"),),
+        (SideFile("k.tfw", "3"), SideFile("other.msk", "1")),
+    ]
+    image = ImageRef("b", "k")
+    versions = [ImageVersion("etag", sides, "detection", "index") for sides in masks]
+    archive = Archive(store)
+    for number, version in enumerate(versions[:3]):
+        writer = archive.writer(image, version, epoch=1, on_part=lambda: None)
+        writer.add(ANSWERS[number])
+        writer.flush()
+        archive.write_record(image, version, RECORD)
+    assert [list(archive.answers(image, version)) for version in versions] == [[ANSWERS[n]] for n in (0, 1, 2, 0)]
+    assert archive.any_record(image, ImageVersion("etag", (SideFile("k.msk", "4"),), "detection", "index")) is None
+
+
 def test_a_hostile_etag_stays_in_its_folder():
     store = MemoryArchiveStore()
     written(store, ANSWERS[:1], version=ImageVersion("../../x/", (), "detection", "index"))
