@@ -10,7 +10,7 @@ import orjson
 from batch_job import logs
 from batch_job.cli.display import stderr_console
 from batch_job.cli.options import check_local, endpoint_options
-from batch_job.cli.sources import S3_SCHEME, file_source, split_s3
+from batch_job.cli.sources import S3_SCHEME, file_source, side_files_of, split_s3
 from batch_job.cli.stack import stack_endpoints, stack_name
 from batch_job.cli.stand_ins import Needed, local_services
 from batch_job.errors import ChangedError, InputError, SettingsError, TransientError
@@ -18,7 +18,7 @@ from batch_job.imagery.draw import draw
 from batch_job.imagery.picture import open_picture
 from batch_job.settings import Stretch
 from batch_job.values.documents import LabelDocument
-from batch_job.values.image import ImageRef
+from batch_job.values.image import ImageRef, mask_of
 from batch_job.values.ledger import State
 from batch_job.values.query import LabelQuery
 from batch_job.wiring.endpoints import Endpoints
@@ -83,7 +83,9 @@ def show(**given: Any) -> int:
 
 def picture_of(image: ImageRef, labels: list[LabelDocument], endpoints: Endpoints) -> bytes:
     """Read an overview of the image and draw labels on it; give a PNG."""
-    with open_buckets(endpoints).open_raster(image, etag=None) as source:
+    buckets = open_buckets(endpoints)
+    mask = mask_of(image, side_files_of(image, buckets.store))
+    with buckets.open_raster(image, etag=None, mask=mask) as source:
         overview = open_picture(source, stretch=Stretch.JOINT).overview(max_px=MAX_PX)
         return draw(overview, labels, image_width=source.facts.width, image_height=source.facts.height)
 
@@ -112,12 +114,23 @@ def _from_index(endpoints: Endpoints, image: ImageRef) -> tuple[int, list[LabelD
         code = 0 if known.live else TransientError.exit_code
         which = "these are of its last version" if known.live else "nothing is known yet"
         click.echo(f"{image.uri}: under way, or left for a later run; {which}", err=True)
+    if known.described is not None:
+        _say_what_has_no_place(image, known.described.georeference_note)
     return code, list(index.search(LabelQuery(image=image.uri)))
+
+
+def _say_what_has_no_place(image: ImageRef, note: str | None) -> None:
+    """Say why an image, or what is in it, has no place on Earth, if so."""
+    if note is not None:
+        click.echo(f"{image.uri}: no place: {note}", err=True)
 
 
 def _from_file(path: Path, image: ImageRef) -> list[LabelDocument]:
     try:
         features = orjson.loads(path.read_bytes())["features"]
+        for described in (f["properties"] for f in features if f["properties"]["kind"] == "image"):
+            if described["uri"] == image.uri:
+                _say_what_has_no_place(image, described.get("georeference_note"))
         labels = [f for f in features if f["properties"]["kind"] != "image" and f["properties"]["uri"] == image.uri]
         return [LabelDocument.from_source({**label["properties"], "geometry": label["geometry"]}) for label in labels]
     except (ValueError, KeyError, TypeError) as error:
