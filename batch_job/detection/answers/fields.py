@@ -76,7 +76,8 @@ def read_box(edges: Sequence[float], frame: ChipFrame, *, where: str) -> PixelBo
         where: Place in the answer.
 
     Returns:
-        None for a box that lies beside the content, in the padding say.
+        None for a box that shows nothing: of no width or height, as models leave when they clamp at an edge, or beside
+        the content, in the padding say.
     """
     min_col, min_row, max_col, max_row = edges
     reach_cols, reach_rows = frame.encoded_width * MAX_REACH, frame.encoded_height * MAX_REACH
@@ -87,6 +88,8 @@ def read_box(edges: Sequence[float], frame: ChipFrame, *, where: str) -> PixelBo
     ):
         size = f"{frame.encoded_width} x {frame.encoded_height} px"
         raise AnswerError(f"{where}: {list(edges)} is far outside a chip of {size}; are these the chip's pixels?")
+    if min_col == max_col or min_row == max_row:
+        return None
     try:
         PixelBox(min_col=min_col, min_row=min_row, max_col=max_col, max_row=max_row)
     except GeometryError as error:
