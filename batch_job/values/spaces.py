@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntFlag, StrEnum, auto
+from itertools import pairwise
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -72,8 +73,10 @@ class PixelRing:
     @property
     def area(self) -> float:
         """What it encloses, px², if its edges do not cross."""
-        onward = (*self.points[1:], self.points[0])
-        return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(self.points, onward, strict=True))) / 2
+        # from the first point, so that far from the image's corner no digits are lost
+        col, row = self.points[0]
+        points = [(point[0] - col, point[1] - row) for point in self.points]
+        return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in pairwise(points))) / 2
 
     @property
     def box(self) -> PixelBox:

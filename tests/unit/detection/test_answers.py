@@ -68,8 +68,10 @@ def test_answers_are_read_as_recorded(case: Path) -> None:
 
 
 def _told(found: ChipDetection) -> dict[str, Any]:
-    box = found.box
+    box, shape = found.box, found.shape
+    points = {} if shape is None else {"shape": [[round(col, 6), round(row, 6)] for col, row in shape.points]}
     return {
+        **points,
         "label": found.label.name,
         "terms": found.label.terms,
         "categories": found.label.categories,
