@@ -109,10 +109,10 @@ def image(mode: str = "RGB") -> Image.Image:
 def _tiff(layout: str, compression: str, pixels: NDArray[Any], **profile: Any) -> bytes:
     options = {"compress": compression, **LAYOUTS[layout], **profile}
     body = gdal(pixels, **(options if layout != "COG" else {}))
-    return body if layout != "COG" else _cog(body, compression)
+    return body if layout != "COG" else cog(body, compression)
 
 
-def _cog(body: bytes, compression: str) -> bytes:
+def cog(body: bytes, compression: str) -> bytes:
     with MemoryFile(body) as file, file.open() as source, MemoryFile() as made:
         copy(source, made.name, driver="COG", compress=compression.upper(), blocksize=128)
         return bytes(made.read())
