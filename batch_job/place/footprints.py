@@ -7,12 +7,12 @@ from math import isfinite
 import numpy as np
 
 from batch_job.place.accuracy import estimate_error_m, explain_absence
-from batch_job.place.antimeridian import wrap_lons
 from batch_job.place.arrays import Floats
 from batch_job.place.outlines import trace
-from batch_job.place.polygons import DECIMALS, to_footprints, to_outline, to_polygons
+from batch_job.place.polygons import to_footprints, to_outline, to_polygons, to_positions
 from batch_job.place.project import Ground, find_ground
 from batch_job.place.regions import place_region
+from batch_job.place.shapes import place_shapes
 from batch_job.place.sizes import areas_m2, ground_sample_m, sides_m
 from batch_job.ports import GroundTransform
 from batch_job.values.place import Footprint, Georeferencing, LonLat
@@ -82,7 +82,7 @@ def _joined(*notes: str | None) -> str | None:
 def place_features(
     detections: Sequence[ImageDetection], facts: RasterFacts, transform: GroundTransform
 ) -> list[Feature]:
-    """Place detections, in their order: objects by their boxes, regions by the union of their chips.
+    """Place detections, in their order: objects by their boxes or shapes, regions by the union of their chips.
 
     Where the ground cannot be computed, or a shape collapses at the precision of the coordinates, a feature has no
     footprint; a camera's position places the image, never what is seen in it.
@@ -96,7 +96,7 @@ def place_features(
         place = _place_boxes([found.box for found in block], ground)
         sides = place.lengths_m, place.widths_m
         features = zip(block, place.footprints, place.centers, place.areas_m2, *sides, strict=True)
-        placed.extend(_as_region(Feature(*values), ground) for values in features)
+        placed.extend(place_shapes([_as_region(Feature(*values), ground) for values in features], ground))
     return placed
 
 
@@ -122,7 +122,7 @@ def _place_boxes(boxes: Sequence[PixelBox], ground: Ground) -> _Places:
         inside = lons[which], lats[which]
         polygons[which] = to_polygons(outlines, inside)
         areas[which], (lengths[which], widths[which]) = areas_m2(outlines, inside), sides_m(outlines)
-    return _Places(to_footprints(polygons), _positions(lons, lats), _known(areas), _known(lengths), _known(widths))
+    return _Places(to_footprints(polygons), to_positions(lons, lats), _known(areas), _known(lengths), _known(widths))
 
 
 def _as_region(feature: Feature, ground: Ground) -> Feature:
@@ -138,15 +138,9 @@ def _as_region(feature: Feature, ground: Ground) -> Feature:
     return replace(
         feature,
         footprint=to_footprints([region.polygon])[0],
-        center=_positions(lons, lats)[0],
+        center=to_positions(lons, lats)[0],
         area_m2=region.area_m2,
     )
-
-
-def _positions(lons: Floats, lats: Floats) -> list[LonLat | None]:
-    wrapped, lats = wrap_lons(lons).round(DECIMALS), lats.round(DECIMALS)
-    pairs = zip(wrapped.tolist(), lats.tolist(), strict=True)
-    return [LonLat(lon=lon, lat=lat) if isfinite(lon) else None for lon, lat in pairs]
 
 
 def _known(values: Floats) -> list[float | None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import isfinite
 
 import numpy as np
 import shapely
@@ -9,7 +10,7 @@ import shapely.geometry
 from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
-from batch_job.place.antimeridian import is_counter_clockwise, settle, split
+from batch_job.place.antimeridian import is_counter_clockwise, settle, split, wrap_lons
 from batch_job.place.arrays import Flags, Floats, Geometries
 from batch_job.place.outlines import Outlines
 from batch_job.values.place import Footprint, LonLat
@@ -88,6 +89,13 @@ def to_outline(said: Footprint) -> tuple[Footprint, LonLat] | None:
     [footprint] = to_footprints([geometry])
     center = LonLat(lon=round(inside.x, DECIMALS), lat=round(inside.y, DECIMALS))
     return None if footprint is None else (footprint, center)
+
+
+def to_positions(lons: Floats, lats: Floats) -> list[LonLat | None]:
+    """Hand positions over as values; None for those that have no place."""
+    wrapped, lats = wrap_lons(lons).round(DECIMALS), lats.round(DECIMALS)
+    pairs = zip(wrapped.tolist(), lats.tolist(), strict=True)
+    return [LonLat(lon=lon, lat=lat) if isfinite(lon) else None for lon, lat in pairs]
 
 
 def _counter_clockwise(rings: Floats) -> Geometries:
