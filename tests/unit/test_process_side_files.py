@@ -1,11 +1,15 @@
 """An image that says nothing of its place, and the files beside it."""
 
 import io
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 from pyproj import Transformer
+from rasterio import Affine
+from rasterio.io import MemoryFile
 
 from batch_job.adapters.gdal_transform import GdalGroundTransform
 from batch_job.adapters.memory import MemoryArchiveStore, MemoryObjectStore
@@ -13,13 +17,15 @@ from batch_job.adapters.planted import PlantedDetector, PlantedObject
 from batch_job.adapters.ranges import ObjectsInMemory
 from batch_job.adapters.raster import RasterOpener
 from batch_job.adapters.side_files import SideFileReader
-from batch_job.errors import ChangedError
+from batch_job.errors import ChangedError, UnreadableImageError
+from batch_job.ports import Keep
 from batch_job.process import Pipeline
 from batch_job.settings import PipelineSettings
 from batch_job.spend.archive import Archive
 from batch_job.tally import Tally
+from batch_job.values.answers import Answer
 from batch_job.values.image import ImageRef, ImageVersion, SideFile
-from batch_job.values.spaces import PixelBox
+from batch_job.values.spaces import Chip, PixelBox
 from batch_job.values.work import Processed, Work
 from tests.end_to_end.files import HEIGHT, WIDTH, picture, tiff
 from tests.unit.test_process import Holding, Nobody
@@ -62,7 +68,7 @@ class Bench:
         self.put(**beside)
 
     def put(self, **beside: bytes) -> None:
-        keys = {"jgw": "a/b.jgw", "aux": "a/b.jpg.aux.xml"}
+        keys = {"jgw": "a/b.jgw", "aux": "a/b.jpg.aux.xml", "msk": "a/b.jpg.msk"}
         bodies = {IMAGE: self.body} | {ImageRef("imagery", keys[end]): body for end, body in beside.items()}
         store = MemoryObjectStore()
         facts = {image: store.put(image, body) for image, body in bodies.items()}
@@ -83,6 +89,30 @@ class Bench:
         )
         version = ImageVersion(self.facts.etag, self.sides, SETTINGS.detection_fingerprint, SETTINGS.index_fingerprint)
         return pipeline.process(Work(IMAGE, self.facts, version, 1), Holding())
+
+
+def mask(*, hidden_cols: int) -> bytes:
+    """GDAL's mask of the photograph, of which so many columns on the left are none."""
+    shown = np.full((1, HEIGHT, WIDTH), 255, np.uint8)
+    shown[..., :hidden_cols] = 0
+    facts = {"driver": "GTiff", "count": 1, "height": HEIGHT, "width": WIDTH, "dtype": "uint8", "transform": ANY}
+    with MemoryFile() as file:
+        with file.open(**facts) as made:
+            made.write(shown)
+            made.update_tags(INTERNAL_MASK_FLAGS_1="2", INTERNAL_MASK_FLAGS_2="2", INTERNAL_MASK_FLAGS_3="2")
+        return bytes(file.read())
+
+
+ANY = Affine(2, 0, 0, 0, -2, 0)
+"""A mask is placed by its image."""
+
+
+class Looking(PlantedDetector):
+    """Keeps the chips that it sees."""
+
+    def detect(self, chips: Iterable[Chip], *, keep: Keep) -> Iterator[Answer]:
+        self.seen = list(chips)
+        return super().detect(self.seen, keep=keep)
 
 
 def assert_at(done: Processed, *, x: float, y: float) -> None:
@@ -135,3 +165,61 @@ def test_a_broken_side_file_costs_the_place_only():
     assert [(label.label, label.center) for label in done.labels] == [("Car", None)]
     assert done.described.georeference == "none"
     assert "b.jgw: " in done.described.georeference_note
+
+
+# ---- a mask
+
+
+def pixels_of(chip: Chip) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(chip.body)).convert("L"))
+
+
+def test_what_a_mask_beside_an_image_hides_is_black_in_its_chips():
+    looking = Looking((CAR,))
+    Bench(photo(), msk=mask(hidden_cols=104)).process(looking)
+    [chip] = looking.seen
+    shown = pixels_of(chip)
+    assert shown[:, :96].max() <= 2
+    assert shown[:, 112:].min() >= 40
+
+
+def test_of_a_turned_photograph_the_mask_is_of_the_pixels_as_they_lie():
+    looking = Looking((CAR,))
+    Bench(photo(TURNED), msk=mask(hidden_cols=104)).process(looking)
+    shown = pixels_of(looking.seen[0])
+    assert shown.shape == (WIDTH, HEIGHT)
+    assert shown[:96].max() <= 2
+    assert shown[112:].min() >= 40
+
+
+def test_an_image_that_is_hidden_as_a_whole_costs_nothing():
+    looking = Looking((CAR,))
+    done = Bench(photo(), msk=mask(hidden_cols=WIDTH)).process(looking)
+    assert looking.seen == []
+    assert (done.described.chips.blank, list(done.labels)) == (1, [])
+
+
+def test_another_mask_is_paid_for_anew_and_another_world_file_is_not():
+    bench = Bench(photo(), msk=mask(hidden_cols=50), jgw=WORLD, aux=UTM)
+    bench.process(PlantedDetector((CAR,)))
+    bench.put(msk=mask(hidden_cols=50), jgw=MOVED, aux=UTM)
+    bench.process(Nobody())
+    for other in ({"msk": mask(hidden_cols=60)}, {}):
+        bench.put(**other, jgw=MOVED, aux=UTM)
+        looking = Looking((CAR,))
+        bench.process(looking)
+        assert len(looking.seen) == 1
+    bench.put(msk=mask(hidden_cols=50), jgw=WORLD, aux=UTM)
+    bench.process(Nobody())
+
+
+def test_a_broken_mask_is_an_input_failure_that_names_it():
+    with pytest.raises(UnreadableImageError, match=r"a/b\.jpg\.msk"):
+        Bench(photo(), msk=mask(hidden_cols=50)[:90]).process(Nobody())
+
+
+def test_a_mask_that_changed_meanwhile_is_a_change_of_the_image():
+    bench = Bench(photo(), msk=mask(hidden_cols=50))
+    bench.sides = tuple(replace(side, etag="older") for side in bench.sides)
+    with pytest.raises(ChangedError):
+        bench.process(Nobody())

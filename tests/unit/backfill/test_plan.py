@@ -124,6 +124,7 @@ def test_rows_are_pulled_as_portions_are():
     [
         (Filters(), "a.TIF", True),
         (Filters(), "a.tif.ovr", False),
+        (Filters(), "a.tif.msk", False),
         (Filters(), "a.tif/", False),
         (Filters(include_prefixes=("a/", "b/")), "b/1.tif", True),
         (Filters(include_prefixes=("a/", "b/")), "c/1.tif", False),
