@@ -46,6 +46,7 @@ def label(ordinal: int = 0, **changes: Any) -> LabelDocument:
         "kind": "object",
         "confidence": 91.5,
         "pixel_box": (10.5, 20.0, 50.25, 40.0),
+        "pixel_ring": ((10.5, 30.0), (20.0, 40.0), (50.25, 28.5), (40.0, 20.0)),
         "geometry": square(10.0, 54.0),
         "center": LonLat(lon=10.0, lat=54.0),
         "area_m2": 123.5,

@@ -8,7 +8,7 @@ from batch_job.values.documents import ChipCounts, ImageDocument, LabelDocument,
 from batch_job.values.image import ImageRef
 from batch_job.values.objects import ObjectFacts
 from batch_job.values.raster import RasterFacts
-from batch_job.values.spaces import Feature
+from batch_job.values.spaces import Feature, ImageDetection
 
 PIXEL_DIGITS = 2
 """Decimals kept of pixel coordinates and metres: finer than any detector is."""
@@ -83,6 +83,7 @@ def _label_document(described: ImageDocument, feature: Feature, *, epoch: int, o
         kind=str(found.kind),
         confidence=round(found.confidence, PIXEL_DIGITS),
         pixel_box=(min_col, min_row, max_col, max_row),
+        pixel_ring=_ring(found),
         geometry=feature.footprint,
         center=feature.center,
         area_m2=_rounded(feature.area_m2),
@@ -95,6 +96,12 @@ def _label_document(described: ImageDocument, feature: Feature, *, epoch: int, o
         time_source=described.time_source,
         model_version=described.model_version,
     )
+
+
+def _ring(found: ImageDetection) -> tuple[tuple[float, float], ...] | None:
+    if found.shape is None:
+        return None
+    return tuple((round(col, PIXEL_DIGITS), round(row, PIXEL_DIGITS)) for col, row in found.shape.points)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -96,6 +96,7 @@ LABEL_FIELDS: Mapping[str, Mapping[str, Any]] = {
     "kind": _KEYWORD,
     "confidence": _FLOAT,
     "pixel_box": {"type": "float", "index": False},
+    "pixel_ring": {"type": "float", "index": False, "doc_values": False},
     "geometry": _GEO_SHAPE,
     "center": _GEO_POINT,
     "area_m2": _DOUBLE,

@@ -161,6 +161,8 @@ class LabelDocument:
     time_source: TimeSource
     model_version: str | None = None
     width_m: float | None = None
+    pixel_ring: tuple[tuple[float, float], ...] | None = None
+    """(col, row) of the points of an object that is no upright box, px; the first is not repeated."""
 
     @property
     def id(self) -> str:
@@ -183,6 +185,7 @@ class LabelDocument:
             "kind": self.kind,
             "confidence": self.confidence,
             "pixel_box": list(self.pixel_box),
+            "pixel_ring": None if self.pixel_ring is None else [list(point) for point in self.pixel_ring],
             "geometry": None if self.geometry is None else self.geometry.to_geojson(),
             "center": _position(self.center),
             "area_m2": self.area_m2,
@@ -200,13 +203,14 @@ class LabelDocument:
     @classmethod
     def from_source(cls, source: Mapping[str, Any]) -> Self:
         """Decode what ``to_source`` wrote."""
-        geometry, center = source.get("geometry"), source.get("center")
+        geometry, center, ring = source.get("geometry"), source.get("center"), source.get("pixel_ring")
         min_col, min_row, max_col, max_row = source["pixel_box"]
         return cls(
             image=ImageRef(bucket=source["bucket"], key=source["key"]),
             terms=tuple(source["terms"]),
             categories=tuple(source["categories"]),
             pixel_box=(min_col, min_row, max_col, max_row),
+            pixel_ring=None if ring is None else tuple((float(col), float(row)) for col, row in ring),
             geometry=None if geometry is None else Footprint.from_geojson(geometry),
             center=None if center is None else LonLat(lon=center["lon"], lat=center["lat"]),
             area_m2=source.get("area_m2"),

@@ -75,6 +75,7 @@ def test_a_description_round_trips(described):
         epoch=counts,
         ordinal=counts,
         label=names,
+        pixel_ring=st.none() | st.lists(st.tuples(numbers, numbers), min_size=3).map(tuple),
         terms=st.tuples(names),
         categories=st.tuples(names),
         kind=st.sampled_from(["object", "region"]),
