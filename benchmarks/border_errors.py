@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from batch_job.detection.glimpses import rectangles
+from batch_job.detection.views import rectangles
 from benchmarks.border_scene import Truth, Views
 
 Floats = NDArray[np.float64]

@@ -3,9 +3,9 @@
 import numpy as np
 import shapely
 
-from batch_job.detection.glimpses import JITTER_PX, rectangles
+from batch_job.detection.glimpses import JITTER_PX
 from batch_job.detection.measures import view_shares
-from batch_job.detection.views import Flags, Ints, Views
+from batch_job.detection.views import Flags, Ints, Views, rectangles
 
 HELD = 0.7
 """Of an object's box: more than this inside another one's, and it is one of the crowd."""

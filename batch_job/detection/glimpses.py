@@ -3,14 +3,14 @@
 Most views lie where one chip alone looks. They are recognised by that chip's *core*, and cost nothing further.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
-import shapely
-from numpy.typing import NDArray
 
+from batch_job.detection.neighbours import Neighbours
+from batch_job.detection.ordering import order_of
 from batch_job.detection.polygons import Polygons
-from batch_job.detection.views import SIDES, Flags, Floats, Ints, SideBits, Views, areas, grown, intersections
+from batch_job.detection.views import SIDES, Flags, Floats, Ints, SideBits, Views, areas, grown, intersections, taken
 
 JITTER_PX = 2.0
 """Pixels of the picture: how far two views of one object may disagree about a side, each wrong by about one."""
@@ -23,13 +23,13 @@ Boxes that are wrong by 4 % at each side, against each other, reach 0.72; a smal
 diagonal one's box stays below."""
 
 
-MAX_SHAPES = 50_000
-"""Boxes looked up in one go: 20 MB of shapes."""
+MAX_AT_ONCE = 50_000
+"""Glimpses worked out in one go: what they need stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Glimpses:
-    """One item for each view and further chip that sees the same ground."""
+    """One item for each view and further chip that sees the same ground; ground by ground, of each end by end."""
 
     views: Ints
     """Index of the view."""
@@ -48,38 +48,42 @@ class Glimpses:
 def find_glimpses(views: Views) -> Glimpses:
     """Find all."""
     lands = grown(views.windows, JITTER_PX * views.resolutions_px[:, None])
-    tree = shapely.STRtree(rectangles(lands))
-    reaching = np.flatnonzero(_may_reach(views, lands, tree))
-    # chip by chip: what is compared lies together in memory then, which halves the time
-    reaching = reaching[np.argsort(views.chips[reaching].astype(np.int32), kind="stable")]
-    portions = np.array_split(reaching, len(reaching) // MAX_SHAPES + 1)
-    found = [_glimpses_of(views, owners, lands, tree) for owners in portions]
-    names = [each.name for each in fields(Glimpses) if each.name != "shapes"]
-    return Glimpses(*(np.concatenate([getattr(one, name) for one in found]) for name in names))
+    neighbours = Neighbours.of(lands)
+    reaching = np.flatnonzero(_may_reach(views, neighbours))
+    # chip by chip, then ground by ground: what is compared lies together in memory, which halves the time
+    reaching = reaching[order_of(views.chips[reaching])]
+    whole = _completed(views, reaching)
+    which, pairs = neighbours.reached(whole, views.chips[reaching])
+    kept = _worth_comparing(views, neighbours, reaching[which], pairs)
+    which, pairs = which[kept], pairs[kept]
+    order = order_of(neighbours.sides[pairs])
+    which, pairs = which[order], pairs[order]
+    first = np.minimum(neighbours.chips, neighbours.others)
+    grounds = first * len(lands) + np.maximum(neighbours.chips, neighbours.others)
+    boxes, beyond = _seen_by_both(views, neighbours, reaching, whole, which, pairs)
+    return Glimpses(reaching[which], grounds[pairs], neighbours.sides[pairs] % 2, boxes, beyond)
 
 
-def _glimpses_of(views: Views, owners: Ints, lands: Floats, tree: shapely.STRtree) -> Glimpses:
-    whole = _completed(views, owners)
-    which, others = tree.query(rectangles(whole))
-    kept = _worth_comparing(views, owners[which], others)
-    which, others = which[kept], others[kept]
-    owners, chips = owners[which], views.chips[owners[which]]
-    first = np.minimum(chips, others)
-    return Glimpses(
-        views=owners,
-        grounds=first * len(lands) + np.maximum(chips, others),
-        ends=(chips != first).astype(np.int64),
-        boxes=intersections(whole[which], lands[others]),
-        beyond=_beyond(views, owners, others),
-    )
+def _seen_by_both(
+    views: Views, neighbours: Neighbours, reaching: Ints, whole: Floats, which: Ints, pairs: Ints
+) -> tuple[Floats, SideBits]:
+    """Give what each glimpse shows, and where its view goes on beyond that."""
+    boxes, beyond = np.empty((4, len(which))).T, np.empty(len(which), np.uint8)
+    for begin in range(0, len(which), MAX_AT_ONCE):
+        part = slice(begin, begin + MAX_AT_ONCE)
+        others = neighbours.others.take(pairs[part])
+        boxes[part] = intersections(taken(whole, which[part]), taken(neighbours.lands, others))
+        beyond[part] = _beyond(views, reaching.take(which[part]), others)
+    return boxes, beyond
 
 
-def _may_reach(views: Views, lands: Floats, tree: shapely.STRtree) -> Flags:
+def _may_reach(views: Views, neighbours: Neighbours) -> Flags:
     """Tell which views may show ground that another chip sees."""
-    cores = _cores(views, lands, tree)
-    cores_of = cores[views.chips]
-    outside = (views.boxes[:, :2] < cores_of[:, :2]) | (views.boxes[:, 2:] > cores_of[:, 2:])
-    reaching: Flags = np.asarray(outside.any(axis=1))
+    cores = _cores(views, neighbours)
+    reaching = np.zeros(len(views.chips), dtype=bool)
+    for side in range(4):
+        limits = cores[:, side].take(views.chips)
+        reaching |= views.boxes[:, side] < limits if side < 2 else views.boxes[:, side] > limits
     coarse = views.resolutions_px > views.resolutions_px.min(initial=np.inf)
     if coarse.any():
         in_coarse = coarse[views.chips]
@@ -89,15 +93,14 @@ def _may_reach(views: Views, lands: Floats, tree: shapely.STRtree) -> Flags:
     return reaching
 
 
-def _cores(views: Views, lands: Floats, tree: shapely.STRtree) -> Floats:
+def _cores(views: Views, neighbours: Neighbours) -> Floats:
     """Give within each chip a box that no other chip sees, pictures of coarser pixels apart."""
-    cores = lands.copy()
-    chips, others = tree.query(rectangles(lands))
-    counted = (chips != others) & (views.resolutions_px[others] <= views.resolutions_px[chips])
-    chips, others = chips[counted], others[counted]
+    cores = neighbours.lands.copy()
+    counted = views.resolutions_px[neighbours.others] <= views.resolutions_px[neighbours.chips]
+    chips, others = neighbours.chips[counted], neighbours.others[counted]
     # moving the left side to the other's right one costs as much, and so on; the cheapest keeps them apart
-    opposite = lands[others][:, [2, 3, 0, 1]]
-    sides = lands[chips]
+    opposite = neighbours.lands[others][:, [2, 3, 0, 1]]
+    sides = neighbours.lands[chips]
     costs = np.abs(opposite - sides) / np.tile(sides[:, 2:] - sides[:, :2], 2)
     cheapest = costs.argmin(axis=1)
     for side in range(4):
@@ -109,34 +112,41 @@ def _cores(views: Views, lands: Floats, tree: shapely.STRtree) -> Floats:
 
 def _completed(views: Views, which: Ints) -> Floats:
     """Move the cut sides of views to the edge of their chip, where the object surely reaches."""
-    boxes, windows, cut = views.boxes[which], views.windows[views.chips[which]], views.cut[which]
+    boxes, cut, chips = taken(views.boxes, which), views.cut[which], views.chips[which]
     for column, side in enumerate(SIDES):
-        at_edge = (cut & side) > 0
-        boxes[at_edge, column] = windows[at_edge, column]
+        at_edge = np.flatnonzero(cut & side)
+        boxes[at_edge, column] = views.windows[chips[at_edge], column]
     return boxes
 
 
-def _worth_comparing(views: Views, owners: Ints, others: Ints) -> Flags:
-    """Leave out a view's own chip, and small whole things against a coarse picture that shows none as small."""
-    chips = views.chips[owners]
-    finer = views.resolutions_px[chips] < views.resolutions_px[others]
-    if not finer.any():
-        return np.asarray(chips != others)
+def _worth_comparing(views: Views, neighbours: Neighbours, owners: Ints, pairs: Ints) -> Flags:
+    """Leave out small whole things against a coarse picture that shows none as small."""
+    worth = np.ones(len(owners), dtype=bool)
+    pixels = views.resolutions_px
+    finer = pixels[neighbours.chips] < pixels[neighbours.others]
+    doubtful = np.flatnonzero(finer[pairs])
+    doubtful = doubtful[views.cut[owners[doubtful]] == 0]
+    if not len(doubtful):
+        return worth
+    owners, others = owners[doubtful], neighbours.others[pairs[doubtful]]
+    sizes = areas(grown(taken(views.boxes, owners), JITTER_PX * pixels[others, None]))
+    worth[doubtful] = sizes >= ALIKE * _smallest_of_coarse(views)[others]
+    return worth
+
+
+def _smallest_of_coarse(views: Views) -> Floats:
+    """Give for each coarse picture the area of the smallest thing in it, grown; infinite for others."""
     reach_px = JITTER_PX * views.resolutions_px
     smallest = np.full(len(views.windows), np.inf)
-    np.minimum.at(smallest, views.chips, areas(grown(views.boxes, reach_px[views.chips, None])))
-    sizes = areas(grown(views.boxes[owners], reach_px[others, None]))
-    small = (views.cut[owners] == 0) & (sizes < ALIKE * smallest[others])
-    return np.asarray((chips != others) & ~(finer & small))
-
-
-def rectangles(boxes: Floats) -> NDArray[np.object_]:
-    """Make shapes of boxes."""
-    return np.asarray(shapely.box(*boxes.T), dtype=object)
+    coarse = views.resolutions_px > views.resolutions_px.min(initial=np.inf)
+    which = np.flatnonzero(coarse[views.chips])
+    chips = views.chips[which]
+    np.minimum.at(smallest, chips, areas(grown(taken(views.boxes, which), reach_px[chips, None])))
+    return smallest
 
 
 def _beyond(views: Views, owners: Ints, others: Ints) -> SideBits:
-    boxes, windows = views.boxes[owners], views.windows[others]
+    boxes, windows = taken(views.boxes, owners), taken(np.asfortranarray(views.windows), others)
     jitter_px = JITTER_PX * views.resolutions_px[views.chips[owners]]
     bits = np.zeros(len(owners), dtype=np.uint8)
     for axis in (0, 1):

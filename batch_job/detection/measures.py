@@ -5,12 +5,12 @@ import shapely
 
 from batch_job.detection import polygons
 from batch_job.detection.glimpses import Glimpses
-from batch_job.detection.views import Flags, Floats, Ints, Views, areas, grown, intersections
+from batch_job.detection.views import Flags, Floats, Ints, Views, areas, grown, intersections, taken
 
 
 def glimpse_ious(views: Views, glimpses: Glimpses, some: Ints, others: Ints, reach_px: Floats) -> Floats:
     """Give intersection over union of glimpses, all grown by their pair's reach."""
-    found = box_ious(glimpses.boxes[some], glimpses.boxes[others], reach_px)
+    found = box_ious(taken(glimpses.boxes, some), taken(glimpses.boxes, others), reach_px)
     rest = _shaped(views, glimpses.views[some], glimpses.views[others])
     if glimpses.shapes is not None and len(rest):
         one, other = (polygons.completed(glimpses.shapes, glimpses.boxes, ends[rest]) for ends in (some, others))
@@ -20,7 +20,7 @@ def glimpse_ious(views: Views, glimpses: Glimpses, some: Ints, others: Ints, rea
 
 def view_ious(views: Views, first: Ints, second: Ints, reach_px: Floats) -> Floats:
     """Give the same of whole views."""
-    found = box_ious(views.boxes[first], views.boxes[second], reach_px)
+    found = box_ious(taken(views.boxes, first), taken(views.boxes, second), reach_px)
     rest = _shaped(views, first, second)
     if len(rest):
         one, other = (polygons.completed(views.shapes, views.boxes, ends[rest]) for ends in (first, second))
@@ -30,8 +30,8 @@ def view_ious(views: Views, first: Ints, second: Ints, reach_px: Floats) -> Floa
 
 def view_shares(views: Views, parts: Ints, wholes: Ints, reach_px: Floats) -> Floats:
     """Give how much of each part lies in its whole, which is grown by its pair's reach; 0–1."""
-    boxes = views.boxes[parts]
-    found = areas(intersections(boxes, grown(views.boxes[wholes], reach_px[:, None]))) / areas(boxes)
+    boxes = taken(views.boxes, parts)
+    found = areas(intersections(boxes, grown(taken(views.boxes, wholes), reach_px[:, None]))) / areas(boxes)
     rest = _shaped(views, parts, wholes)
     if len(rest):
         part, whole = (polygons.completed(views.shapes, views.boxes, ends[rest]) for ends in (parts, wholes))

@@ -1,13 +1,15 @@
-"""Which views may show the same object: found through cells, without comparing all with all."""
+"""Which pairs of views show the same object."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from batch_job.detection.candidates import candidates
 from batch_job.detection.glimpses import ALIKE, JITTER_PX, Glimpses
 from batch_job.detection.measures import glimpse_ious, view_ious, view_shares
-from batch_job.detection.views import Flags, Floats, Ints, Views, areas, grown
+from batch_job.detection.ordering import starts_of
+from batch_job.detection.views import Flags, Floats, Ints, Views, areas, grown, taken
 
 SAME_OBJECT_SHARE = 0.5
 """More than this of a part inside its whole: the same object, the rule measured best in peers."""
@@ -19,19 +21,8 @@ CONFUSED = 0.7
 under two names. Never halves that face each other: things of two labels may lie over one another, and each be seen by
 one of the chips only."""
 
-MAX_CANDIDATES = 200_000
-"""Pairs looked at in one go: about 40 MB, however boxes are piled up."""
-MAX_PILED = 64
-"""Boxes of one chip in one cell of their size: more are a pile, of which each is compared with the nearest in rank."""
-NEAR_IN_PILE = 4
-_MIN_CELL_BITS = 4
-"""Cells of at least 16 px: smaller ones would only hold the same few boxes more often."""
-_LEVELS_BELOW = 3
-"""Whole views that are alike differ by less than that: intersection over union of ``ALIKE``, a cell's rounding."""
-_SIDE_PRIME = np.uint64(0x9E3779B97F4A7C15)
-"""An odd number of 64 random bits. Cells that share a number cost a comparison, nothing else."""
-_CELL_BITS = 16
-_CELL_MASK = 2**_CELL_BITS - 1
+MAX_AT_ONCE = 50_000
+"""Glimpses compared in one go, but whole grounds: what they need stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +38,10 @@ class Pairs:
 
 def find_pairs(views: Views, glimpses: Glimpses) -> Pairs:
     """Find the pairs of glimpses of one ground, one from either chip, that show the same object."""
-    shapes = _Shapes.of(views, glimpses)
     found = [
-        _of_one_object(views, glimpses, *_comparable(glimpses, shapes, larger, smaller))
-        for level in np.unique(shapes.levels).tolist()
-        for larger, smaller in _candidates(glimpses, shapes, level=level)
+        _of_one_object(views, part, *_comparable(part, measured, some, others))
+        for part, measured in ((part, _Measured.of(views, part)) for part in _parts(glimpses))
+        for some, others in candidates(part, measured.reaching)
     ]
     return Pairs(
         first=np.concatenate([np.empty(0, np.int64), *(pairs.first for pairs in found)]),
@@ -60,95 +50,50 @@ def find_pairs(views: Views, glimpses: Glimpses) -> Pairs:
     )
 
 
+def _parts(glimpses: Glimpses) -> Iterator[Glimpses]:
+    """Yield the glimpses of some grounds after the others."""
+    starts = starts_of(glimpses.grounds)
+    ends = np.append(starts[1:], len(glimpses.grounds)) if len(starts) else starts
+    kept = np.append(np.diff(ends // MAX_AT_ONCE) > 0, True) if len(ends) else np.empty(0, bool)
+    begin = 0
+    for end in ends[kept].tolist():
+        part = slice(begin, end)
+        shapes = None if glimpses.shapes is None else glimpses.shapes[part]
+        boxes = np.asfortranarray(glimpses.boxes[part])
+        columns = (glimpses.views[part], glimpses.grounds[part], glimpses.ends[part], boxes, glimpses.beyond[part])
+        yield Glimpses(*columns, shapes)
+        begin = end
+
+
 @dataclass(frozen=True, slots=True)
-class _Shapes:
+class _Measured:
     """What glimpses are found by, one item each."""
 
     areas: Floats
-    middles: Floats
-    """(k, 2)."""
     reaching: Floats
     """(k, 4): where the middle of a smaller glimpse of the same object lies."""
-    levels: Ints
-    """Cells that it is kept in, in bits: no side of ``reaching`` is longer than its cell."""
-    whole: Flags
-    """Neither cut nor going on beyond the other chip: it can only be like another."""
 
     @classmethod
-    def of(cls, views: Views, glimpses: Glimpses) -> "_Shapes":
+    def of(cls, views: Views, glimpses: Glimpses) -> "_Measured":
         boxes = glimpses.boxes
         reach_px = JITTER_PX * views.resolutions_px[views.chips[glimpses.views]]
         # halves that face each other share a quarter at least: so the middle of one lies at most a quarter beside
-        reaching = grown(boxes, np.tile(boxes[:, 2:] - boxes[:, :2], 2) * (0.5 - FACING) + reach_px[:, None])
-        _, bits = np.frexp((reaching[:, 2:] - reaching[:, :2]).max(axis=1, initial=0.0))
-        return cls(
-            areas=areas(boxes),
-            middles=(boxes[:, :2] + boxes[:, 2:]) / 2,
-            reaching=reaching,
-            levels=np.maximum(bits, _MIN_CELL_BITS).astype(np.int64),
-            whole=(views.cut[glimpses.views] == 0) & (glimpses.beyond == 0),
-        )
+        beside = (boxes[:, 2:] - boxes[:, :2]) * (0.5 - FACING) + reach_px[:, None]
+        return cls(areas(boxes), grown(boxes, beside))
 
 
-def _candidates(glimpses: Glimpses, shapes: _Shapes, *, level: int) -> Iterator[tuple[Ints, Ints]]:
-    """Yield larger glimpses of this level and smaller ones with their middle in a cell of those, portion by portion."""
-    cell_px = float(2**level)
-    keepers = np.flatnonzero(shapes.levels == level)
-    sides = 2 * glimpses.grounds + glimpses.ends
-    keys, owners = _cells_of_boxes(shapes.reaching[keepers], sides[keepers], keepers, cell_px)
-    visitors = _visitors(shapes, keepers, level=level)
-    # the number of the other chip's side of the ground differs in the last bit
-    visited = _keys(sides[visitors] ^ 1, np.floor(shapes.middles[visitors] / cell_px).astype(np.int64))
-    met, begins, ends = _runs(keys, visited)
-    visitors, visited = visitors[met], visited[met]
-    begins, ends = _near_in_rank(visited, begins, ends)
-    portion_of = np.cumsum(ends - begins) // MAX_CANDIDATES
-    for portion in np.unique(portion_of).tolist():
-        low, high = np.searchsorted(portion_of, [portion, portion + 1])
-        counts = ends[low:high] - begins[low:high]
-        yield owners[_ranges(begins[low:high], counts)], np.repeat(visitors[low:high], counts)
-
-
-def _visitors(shapes: _Shapes, keepers: Ints, *, level: int) -> Ints:
-    """Give the glimpses that may be smaller ones of the same object: of whole ones only those of about its size."""
-    small = shapes.areas <= shapes.areas[keepers].max()
-    return np.flatnonzero(small & (~shapes.whole | (shapes.levels >= level - _LEVELS_BELOW)))
-
-
-def _runs(keys: Ints, wanted: Ints) -> tuple[Flags, Ints, Ints]:
-    """Tell which of the wanted are among sorted keys, and from where to where those are."""
-    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
-    once = keys[starts]
-    at = np.minimum(np.searchsorted(once, wanted), len(once) - 1)
-    met: Flags = np.asarray(once[at] == wanted)
-    at = at[met]
-    return met, starts[at], np.append(starts, len(keys))[at + 1]
-
-
-def _near_in_rank(visited: Ints, begins: Ints, ends: Ints) -> tuple[Ints, Ints]:
-    """Have the r-th visitor of a pile compared with what is about r-th in it: a pile costs no square of its size."""
-    if not len(begins) or (ends - begins).max() <= MAX_PILED:
-        return begins, ends
-    order = np.argsort(visited, kind="stable")
-    starts = np.searchsorted(visited[order], visited[order], side="left")
-    ranks = np.empty_like(begins)
-    ranks[order] = np.arange(len(order)) - starts
-    width = np.where(ends - begins > MAX_PILED, NEAR_IN_PILE, ends - begins)
-    from_rank = np.clip(begins + ranks - width // 2, begins, ends - width)
-    return from_rank, from_rank + width
-
-
-def _comparable(glimpses: Glimpses, shapes: _Shapes, larger: Ints, smaller: Ints) -> tuple[Ints, Ints]:
-    """Keep the candidates of one ground of which the smaller one's middle is in the larger one's reach."""
-    there, here = shapes.areas[larger], shapes.areas[smaller]
+def _comparable(glimpses: Glimpses, measured: _Measured, some: Ints, others: Ints) -> tuple[Ints, Ints]:
+    """Keep the candidates of which the other one is smaller and its middle in the first one's reach."""
+    size, smaller = measured.areas.take(some), measured.areas.take(others)
     # of equals that of the first chip counts as the larger, so that each pair is found once
-    kept = (there > here) | ((there == here) & (glimpses.ends[larger] < glimpses.ends[smaller]))
-    larger, smaller = larger[kept], smaller[kept]
-    middles, reaching = shapes.middles[smaller], shapes.reaching[larger]
-    near = ((reaching[:, :2] <= middles) & (middles <= reaching[:, 2:])).all(axis=1)
-    # numbers of cells may collide
-    near &= (glimpses.grounds[larger] == glimpses.grounds[smaller]) & (glimpses.ends[larger] != glimpses.ends[smaller])
-    return larger[near], smaller[near]
+    kept = np.flatnonzero((size > smaller) | ((size == smaller) & (glimpses.ends.take(some) == 0)))
+    some, others = some[kept], others[kept]
+    boxes, reaching = taken(glimpses.boxes, others), taken(measured.reaching, some)
+    near = np.ones(len(some), dtype=bool)
+    for axis in (0, 1):
+        middles = (boxes[:, axis] + boxes[:, axis + 2]) / 2
+        near &= (reaching[:, axis] <= middles) & (middles <= reaching[:, axis + 2])
+    return some[near], others[near]
 
 
 def _of_one_object(views: Views, glimpses: Glimpses, some: Ints, others: Ints) -> Pairs:
@@ -184,35 +129,3 @@ def _cut_towards(views: Views, glimpses: Glimpses, some: Ints, others: Ints) -> 
     cut, there = views.cut[glimpses.views[some]], views.cut[glimpses.views[others]]
     towards = ((further == 0) | ((cut & further) > 0)) & ((beyond == 0) | ((there & beyond) > 0))
     return np.asarray(towards & ((beyond | further) > 0))
-
-
-def _cells_of_boxes(boxes: Floats, groups: Ints, owners: Ints, cell_px: float) -> tuple[Ints, Ints]:
-    """Give the sorted keys of the one to four cells that each box lies in, and whose they are."""
-    low = np.floor(boxes[:, :2] / cell_px).astype(np.int64)
-    high = np.floor(boxes[:, 2:] / cell_px).astype(np.int64)
-    wide, tall = high[:, 0] > low[:, 0], high[:, 1] > low[:, 1]
-    both = wide & tall
-    cells = [
-        _keys(groups, low),
-        _keys(groups[wide], np.column_stack((high[wide, 0], low[wide, 1]))),
-        _keys(groups[tall], np.column_stack((low[tall, 0], high[tall, 1]))),
-        _keys(groups[both], high[both]),
-    ]
-    keys, kept = np.concatenate(cells), np.concatenate((owners, owners[wide], owners[tall], owners[both]))
-    order = np.argsort(keys, kind="stable")
-    return keys[order], kept[order]
-
-
-def _keys(sides: Ints, cells: Ints) -> Ints:
-    """Fold side of a ground, row and column into one number; near cells have near numbers, which finds them faster."""
-    mixed = (sides.astype(np.uint64) * _SIDE_PRIME) >> np.uint64(33)
-    row, col = cells[:, 1] & _CELL_MASK, cells[:, 0] & _CELL_MASK
-    keys: Ints = (mixed.view(np.int64) << (2 * _CELL_BITS)) | (row << _CELL_BITS) | col
-    return keys
-
-
-def _ranges(begins: Ints, counts: Ints) -> Ints:
-    """Give the numbers of all ranges, one after the other."""
-    ends = np.cumsum(counts)
-    numbers: Ints = np.arange(counts.sum(), dtype=np.int64) + np.repeat(begins - (ends - counts), counts)
-    return numbers

@@ -4,6 +4,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from batch_job.detection.polygons import Polygons, polygons_of
@@ -25,6 +26,7 @@ class Views:
     """Views of one image."""
 
     boxes: Floats
+    """(n, 4), kept column by column: arithmetic on whole columns is several times faster so."""
     labels: Ints
     """(n,), from 0 on."""
     confidences: Floats
@@ -39,6 +41,9 @@ class Views:
     """(m,): image pixels to a pixel of the picture that the detector saw; 1 for chips that were not shrunk."""
     shapes: Polygons | None = None
     """(n,): of views that are no upright boxes; None: there are none."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "boxes", np.asfortranarray(self.boxes))
 
     @classmethod
     def of(cls, found: Sequence[ImageDetection]) -> "Views":
@@ -67,17 +72,32 @@ def areas(boxes: Floats) -> Floats:
 
 
 def grown(boxes: Floats, by_px: float | Floats) -> Floats:
-    """Move every side of every box outwards, all by as much, or each box, or each side, by its own."""
-    moved: Floats = boxes + OUTWARDS * by_px
-    return moved
+    """Move the sides of boxes outwards: all by as much, each box by its own (n, 1), or by its own on each axis (n, 2)."""
+    by, edges = np.transpose(by_px), boxes.T
+    moved = np.empty(edges.shape)
+    np.subtract(edges[:2], by, out=moved[:2])
+    np.add(edges[2:], by, out=moved[2:])
+    return moved.T
 
 
 def intersections(boxes: Floats, others: Floats) -> Floats:
     """Give what each box shares with its other, as boxes; those that share nothing have no inside."""
-    shared = np.empty(np.broadcast_shapes(boxes.shape, others.shape))
-    np.maximum(boxes[:, :2], others[:, :2], out=shared[:, :2])
-    np.minimum(boxes[:, 2:], others[:, 2:], out=shared[:, 2:])
-    return shared
+    shared = np.empty(np.broadcast_shapes(boxes.T.shape, others.T.shape))
+    np.maximum(boxes.T[:2], others.T[:2], out=shared[:2])
+    np.minimum(boxes.T[2:], others.T[2:], out=shared[2:])
+    return shared.T
+
+
+def taken(boxes: Floats, which: Ints) -> Floats:
+    """Give some of the boxes; faster than indexing."""
+    if boxes.flags.f_contiguous:
+        return boxes.T.take(which, axis=1).T
+    return boxes.take(which, axis=0)
+
+
+def rectangles(boxes: Floats) -> NDArray[np.object_]:
+    """Make shapes of boxes."""
+    return np.asarray(shapely.box(*boxes.T), dtype=object)
 
 
 def _numbered(things: Iterable[Hashable]) -> Ints:

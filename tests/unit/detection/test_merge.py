@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch_job.detection import overlaps
+from batch_job.detection import candidates, glimpses, neighbours, overlaps
 from batch_job.detection.glimpses import find_glimpses
 from batch_job.detection.merge import _all_facts, merge
 from batch_job.detection.views import SIDES, Views
@@ -112,7 +112,10 @@ def test_no_object_takes_two_views_of_one_chip(detections: list[ImageDetection])
 def test_portions_do_not_show(detections: list[ImageDetection]) -> None:
     whole = merge(detections)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(overlaps, "MAX_CANDIDATES", 1)
+        patch.setattr(candidates, "MAX_CANDIDATES", 1)
+        patch.setattr(glimpses, "MAX_AT_ONCE", 1)
+        patch.setattr(neighbours, "MAX_TRIED", 1)
+        patch.setattr(overlaps, "MAX_AT_ONCE", 1)
         assert merge(detections) == whole
 
 
@@ -312,7 +315,7 @@ def test_a_pile_is_not_compared_with_all_of_itself() -> None:
         resolutions_px=np.ones(2),
     )
     pairs = overlaps.find_pairs(views, find_glimpses(views))
-    assert count / 4 < len(pairs.first) <= overlaps.NEAR_IN_PILE * count
+    assert count / 4 < len(pairs.first) <= candidates.NEAR_IN_PILE * count
 
 
 def test_of_nothing_nothing_is_merged() -> None:
