@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.border_quality import Case, ours, sahi
+from benchmarks.border_peers import PEERS, Merger
+from benchmarks.border_quality import Case, ours
 from benchmarks.border_scene import IDEAL, KINDS, LABELS, Truth, Views, plant
 
 OUT = Path("docs/images/border.png")
 CASE = Case(KINDS[1], "1024/5 %", IDEAL, overview=False)
 SEED = 0
+SAHI = PEERS[0]
 PANEL_PX = 420
 MARGIN_PX = 12
 CAPTION_PX = 26
@@ -33,12 +35,13 @@ Floats = NDArray[np.float64]
 
 def main() -> int:
     """Draw; give the exit code."""
+    if SAHI.home.missing:
+        print(f"SAHI is {SAHI.home.missing}", file=sys.stderr)
+        return 1
     truth = plant(CASE.kind, SEED)
     views = CASE.look(truth, SEED)
-    theirs = sahi(views)
-    if not theirs:
-        print("SAHI is not installed: make bench-setup", file=sys.stderr)
-        return 1
+    with Merger(SAHI) as sahi:
+        theirs = sahi.merge(views)
     seen = np.column_stack((views.boxes, views.labels))
     corner = _corner(views)
     panels = (("what four chips saw", seen), ("SAHI, as it comes", theirs["sahi"]), ("ours", ours(views, CASE.grid)))

@@ -1,4 +1,4 @@
-"""One object is one detection: errors at chip borders, ours beside SAHI's merging and plain NMS, on the same views.
+"""One object is one detection: errors at chip borders, ours beside SAHI's, OSML's and plain NMS, on the same views.
 
 ``python -m benchmarks.border_quality`` prints a table, ``--json`` rows. Peers run in their own environments (`make
 bench-setup`). ``benchmarks.border_scene`` says what is planted and seen, ``benchmarks.border_errors`` what is counted.
@@ -6,12 +6,10 @@ bench-setup`). ``benchmarks.border_scene`` says what is planted and seen, ``benc
 
 import argparse
 import json
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +21,7 @@ from batch_job.detection.dechip import dechip
 from batch_job.detection.merge import merge
 from batch_job.values.spaces import ChipDetection, ChipGrid, ImageDetection, Label, PixelBox
 from benchmarks.border_errors import Errors, merge_errors, plain_errors
+from benchmarks.border_peers import PEERS, RULES, Merger
 from benchmarks.border_scene import (
     IDEAL,
     KINDS,
@@ -37,15 +36,11 @@ from benchmarks.border_scene import (
     overview_frame,
     plant,
 )
-from benchmarks.set_up import SAHI
-from benchmarks.sides import ROOT
 
 GRIDS = {"1024/20 %": (1024, 204), "1024/5 %": (1024, 51), "512/20 %": (512, 102), "640/128 px": (640, 128)}
 OURS = "ours"
-PEERS = {"sahi": "SAHI default", "sahi_nms": "SAHI NMS", "osml": "OSML NMS"}
-OSML_MISSING = "not run: needs the system's python3-gdal"
+NOT_ASKED = "not asked"
 SEEDS = 2
-TIMEOUT_S = 600
 
 Floats = NDArray[np.float64]
 
@@ -109,8 +104,9 @@ class Row:
         ours = self.errors[OURS].total + 1
         for side in self.errors.keys() - {OURS}:
             told[f"ratio_{side}"] = round((self.errors[side].total + 1) / ours, 2)
-        for side in PEERS.keys() - self.errors.keys():
-            told |= {side: None, f"note_{side}": OSML_MISSING if side == "osml" else "not installed: make bench-setup"}
+        for peer in PEERS:
+            for side in set(peer.rules) - self.errors.keys():
+                told |= {side: None, f"note_{side}": peer.home.missing or NOT_ASKED}
         return told
 
 
@@ -140,27 +136,6 @@ def _edges(box: PixelBox) -> tuple[float, float, float, float]:
     return box.min_col, box.min_row, box.max_col, box.max_row
 
 
-def sahi(views: Views) -> dict[str, Floats]:
-    """Merge by SAHI; nothing where it is not installed."""
-    if not SAHI.is_complete:
-        return {}
-    with tempfile.TemporaryDirectory() as folder:
-        given, done = Path(folder) / "in.npz", Path(folder) / "out.npz"
-        np.savez(given, boxes=views.boxes, labels=views.labels, confidences=views.confidences)
-        command = [
-            str(SAHI.python.absolute()),
-            "-W",
-            "ignore",
-            "-m",
-            "benchmarks.side_sahi_merge",
-            str(given),
-            str(done),
-        ]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=TIMEOUT_S)
-        with np.load(done) as merged:
-            return dict(merged)
-
-
 def cases() -> list[Case]:
     """List all rows."""
     return [
@@ -172,7 +147,7 @@ def cases() -> list[Case]:
     ]
 
 
-def measure(case: Case, seeds: Sequence[int], *, peers: Sequence[str]) -> Row:
+def measure(case: Case, seeds: Sequence[int], *, peers: Sequence[Merger]) -> Row:
     """Count a case over some scenes."""
     row = Row(case)
     for seed in seeds:
@@ -180,18 +155,19 @@ def measure(case: Case, seeds: Sequence[int], *, peers: Sequence[str]) -> Row:
         views = case.look(truth, seed)
         row.objects += len(truth.boxes)
         row.count(OURS, ours(views, case.grid), truth, views)
-        for side, merged in (sahi(views) if peers else {}).items():
-            row.count(side, merged, truth, views)
+        for peer in peers:
+            for side, merged in peer.merge(views).items():
+                row.count(side, merged, truth, views)
     return row
 
 
 def table(rows: Sequence[Row]) -> Table:
     """Lay the figures out for people."""
     shown = Table(title="extra / missed objects after merging", title_justify="left")
-    sides = [OURS, *(side for side in PEERS if side in rows[0].errors)]
+    sides = [OURS, *(side for side in RULES if side in rows[0].errors)]
     for heading in ("detector", "scene and chips"):
         shown.add_column(heading, no_wrap=True)
-    for heading in ("objects", *(PEERS.get(side, side) for side in sides)):
+    for heading in ("objects", *(RULES.get(side, side) for side in sides)):
         shown.add_column(heading, justify="right")
     for row in rows:
         figures = (f"{row.errors[side].extra} / {row.errors[side].missed}" for side in sides)
@@ -214,7 +190,10 @@ def main() -> int:
     chosen = [_adapted(case, given) for case in cases()]
     chosen = [case for case in chosen if all(word in f"{case.sight.name}, {case.name}" for word in given.only or ())]
     seeds = range(given.first_seed, given.first_seed + given.seeds)
-    rows = [measure(case, seeds, peers=() if given.alone else tuple(PEERS)) for case in chosen]
+    with ExitStack() as stack:
+        asked = [] if given.alone else [peer for peer in PEERS if peer.home.is_complete]
+        peers = [stack.enter_context(Merger(peer)) for peer in asked]
+        rows = [measure(case, seeds, peers=peers) for case in chosen]
     if given.json:
         print(json.dumps({"rows": [row.to_json() for row in rows]}))
     else:

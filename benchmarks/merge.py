@@ -1,4 +1,4 @@
-"""How long merging takes: ours beside SAHI's function on arrays, from 10,000 to 1,000,000 boxes, and the worst cases.
+"""How long merging takes: ours beside SAHI's function on arrays and OSML's on features, 10,000 to 1,000,000.
 
 ``python -m benchmarks.merge`` prints a table, ``--json`` rows. What comes out is compared by ``border_quality``; here
 only the number of objects left is shown.
@@ -6,6 +6,7 @@ only the number of objects left is shown.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from rich.table import Table
 
 from batch_job.detection.dechip import EDGE_TOLERANCE_PX, EDGE_TOLERANCE_SHARE
 from batch_job.detection.views import SIDES
-from benchmarks.set_up import SAHI
+from benchmarks.set_up import OSML, SAHI
 from benchmarks.sides import ROOT
 
 CHIP_PX, OVERLAP_PX = 1024, 204
@@ -33,6 +34,10 @@ BOXES_PER_OBJECT = 1.5
 ROUNDS = 3
 TIMEOUT_S = 240
 NOT_DONE = f"not done after {TIMEOUT_S} s"
+OURS = "ours"
+PEERS = {"sahi": (SAHI, "benchmarks.side_sahi_merge"), "osml": (OSML, "benchmarks.side_osml_merge")}
+LONG_S = 30
+"""A peer that takes longer is asked once."""
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -104,6 +109,8 @@ CASES: Mapping[str, Callable[[], Arrays]] = {
     "1,000,000 boxes in one place": lambda: one_place(1_000_000),
     "10,000,000 boxes": lambda: scattered(10_000_000),
 }
+OSML_CASES = frozenset({"10,000 boxes", "100,000 boxes", "1,000,000 boxes"})
+NOT_ASKED = "not asked: a million boxes take it a minute"
 BY_NAME_ONLY = frozenset({"10,000,000 boxes"})
 """Cases that take too long for every run."""
 
@@ -131,11 +138,14 @@ def _arrays(boxes: Any, labels: Any, chips: Any, across: int, rng: np.random.Gen
     }
 
 
-def run(python: str, module: str, *arguments: str) -> Took | str:
+def run(python: str, *arguments: str, variables: Mapping[str, str] | None = None) -> Took | str:
     """Run a side once, in a process of its own; says why where it cannot."""
-    command = [python, "-W", "ignore", "-m", module, *arguments]
+    command = [python, "-W", "ignore", "-m", *arguments]
+    told = {**os.environ, **(variables or {})}
     try:
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        ended = subprocess.run(
+            command, cwd=ROOT, env=told, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
     except subprocess.TimeoutExpired:
         return NOT_DONE
     if ended.returncode:
@@ -145,43 +155,53 @@ def run(python: str, module: str, *arguments: str) -> Took | str:
 
 
 def measure(case: str, rounds: int) -> dict[str, Any]:
-    """Run both sides in turn; gives a row of medians."""
-    took: dict[str, list[Took | str]] = {"ours": [], "sahi": []}
+    """Run the sides in turn; gives a row of medians."""
+    took: dict[str, list[Took | str]] = {side: [] for side in (OURS, *PEERS)}
     with tempfile.TemporaryDirectory() as folder:
         given = str(Path(folder) / "in.npz")
         np.savez(given, **CASES[case]())  # type: ignore[arg-type]  # numpy's own signature has a flag among them
         for _ in range(rounds):
-            took["ours"].append(run(sys.executable, "benchmarks.side_ours_merge", given))
-            took["sahi"].append(_sahi(given))
-            if isinstance(took["sahi"][-1], str):
-                break
+            took[OURS].append(run(sys.executable, "benchmarks.side_ours_merge", given))
+            for peer in PEERS:
+                if all(isinstance(one, Took) and one.seconds < LONG_S for one in took[peer]):
+                    took[peer].append(_ask(peer, case, given))
+    return to_row(case, took)
+
+
+def to_row(case: str, took: Mapping[str, Sequence[Took | str]]) -> dict[str, Any]:
+    """Put the medians of all sides beside each other, and why a side has none."""
     row: dict[str, Any] = {"case": case, "unit": "s"}
     for side, figures in took.items():
         done = [one for one in figures if isinstance(one, Took)]
         notes = [one for one in figures if isinstance(one, str)]
         row[side] = round(statistics.median(one.seconds for one in done), 4) if done else None
-        row["peak_mb" if side == "ours" else f"peak_mb_{side}"] = round(max((one.peak_mb for one in done), default=0))
+        row["peak_mb" if side == OURS else f"peak_mb_{side}"] = round(max((one.peak_mb for one in done), default=0))
         row[f"left_{side}"] = done[0].left if done else None
         if notes:
             row[f"note_{side}"] = notes[0]
-    row["ratio"] = round(row["sahi"] / row["ours"], 2) if row["sahi"] and row["ours"] else None
+        if side != OURS:
+            row[f"ratio_{side}"] = round(row[side] / row[OURS], 2) if row[side] and row[OURS] else None
     return row
 
 
-def _sahi(given: str) -> Took | str:
-    if not SAHI.is_complete:
-        return "not installed: make bench-setup"
-    return run(str(SAHI.python.absolute()), "benchmarks.side_sahi_merge", given, "--arrays")
+def _ask(peer: str, case: str, given: str) -> Took | str:
+    home, module = PEERS[peer]
+    if home.missing:
+        return home.missing
+    if home is OSML and case not in OSML_CASES:
+        return NOT_ASKED
+    return run(str(home.python.absolute()), module, "--time", given, variables=home.variables)
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Lay the figures out for people."""
-    shown = Table(title="merging, boxes as arrays; ratio above 1: ours is faster", title_justify="left")
+    shown = Table(title="merging, processor time; ratio above 1: ours is faster", title_justify="left")
     shown.add_column("boxes", no_wrap=True)
-    for heading in ("ours, s", "SAHI, s", "ratio", "ours, peak MB", "SAHI, peak MB", "left", "left, SAHI"):
+    for heading in ("ours, s", "SAHI, s", "ratio", "OSML, s", "ratio", "ours, MB", "SAHI, MB", "OSML, MB", "left"):
         shown.add_column(heading, justify="right")
     for row in rows:
-        keys = ("ours", "sahi", "ratio", "peak_mb", "peak_mb_sahi", "left_ours", "left_sahi")
+        times = ("ours", "sahi", "ratio_sahi", "osml", "ratio_osml")
+        keys = (*times, "peak_mb", "peak_mb_sahi", "peak_mb_osml", "left_ours")
         shown.add_row(row["case"], *("–" if not row[key] else str(row[key]) for key in keys))
     return shown
 
@@ -202,9 +222,9 @@ def main() -> int:
         console = Console(width=None if sys.stdout.isatty() else 120)
         console.print(table(rows))
         for row in rows:
-            for key in ("note_ours", "note_sahi"):
-                if key in row:
-                    console.print(f"{row['case']}: {key.removeprefix('note_')}: {row[key]}", highlight=False)
+            for side in (OURS, *PEERS):
+                if f"note_{side}" in row:
+                    console.print(f"{row['case']}: {side}: {row[f'note_{side}']}", highlight=False)
     return 0
 
 

@@ -5,32 +5,45 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.border_peers import RULES
+
 PAGE = Path("docs/quality.md")
-SIDES = {"ours": "ours", "sahi": "SAHI default", "sahi_nms": "NMS, IoU 0.5"}
+NOTHING = "–"
+SIDES = {"ours": "ours", **RULES}
 
 
 def quality_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Give a table of extra and missed objects."""
-    lines = [f"| detector, scene, chips | objects | {' | '.join(SIDES.values())} |", "|---|---|---|---|---|"]
+    lines = [f"| detector, scene, chips | objects | {' | '.join(SIDES.values())} |", f"|---|---|{'---|' * len(SIDES)}"]
     for row in rows:
-        errors = " | ".join(f"{row[f'{side}_extra']} / {row[f'{side}_missed']}" for side in SIDES)
+        errors = " | ".join(_errors(row, side) for side in SIDES)
         lines.append(f"| {row['case']} | {row['objects']:,} | {errors} |")
     for detector in dict.fromkeys(row["detector"] for row in rows):
         of = [row for row in rows if row["detector"] == detector]
-        sums = " | ".join(f"**{sum(row[side] for row in of):,}**" for side in SIDES)
+        sums = " | ".join(_sum(row[side] for row in of) for side in SIDES)
         lines.append(f"| **{detector}, all errors** | {sum(row['objects'] for row in of):,} | {sums} |")
     return lines
 
 
 def merge_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Give a table of times."""
-    lines = ["| boxes | ours, s | SAHI, s | ratio | ours, peak MB | SAHI, peak MB |", "|---|---|---|---|---|---|"]
-    keys = ("ours", "sahi", "ratio", "peak_mb", "peak_mb_sahi")
-    return lines + [f"| {row['case']} | {' | '.join(str(row[key] or '–') for key in keys)} |" for row in rows]
+    headings = ("boxes", "ours, s", "SAHI, s", "ratio", "OSML, s", "ratio", "ours, peak MB", "SAHI, MB", "OSML, MB")
+    lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    keys = ("ours", "sahi", "ratio_sahi", "osml", "ratio_osml", "peak_mb", "peak_mb_sahi", "peak_mb_osml")
+    return lines + [f"| {row['case']} | {' | '.join(str(row[key] or NOTHING) for key in keys)} |" for row in rows]
+
+
+def _errors(row: Mapping[str, Any], side: str) -> str:
+    return NOTHING if row[side] is None else f"{row[f'{side}_extra']} / {row[f'{side}_missed']}"
+
+
+def _sum(errors: Iterable[int | None]) -> str:
+    counted = [one for one in errors if one is not None]
+    return f"**{sum(counted):,}**" if counted else NOTHING
 
 
 def put(page: Path, name: str, lines: Sequence[str]) -> None:

@@ -1,12 +1,9 @@
-"""SAHI's own merging; runs in SAHI's environment.
+"""SAHI's own merging; runs in SAHI's environment. ``benchmarks.side_merge`` says how it is asked.
 
-``python -m benchmarks.side_sahi_merge IN.npz OUT.npz`` merges boxes as users call it (GREEDYNMM, or NMS), or, given
-``--arrays``, times its function on arrays.
+Boxes are merged as users call it, by GREEDYNMM and by NMS; time is taken of GREEDYNMM on arrays.
 """
 
-import sys
-import time
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,44 +14,37 @@ from sahi.postprocess.combine import (  # type: ignore[import-not-found]  # only
 )
 from sahi.prediction import ObjectPrediction  # type: ignore[import-not-found]
 
-from batch_job.cli.memory import peak_mb
+from benchmarks.side_merge import main
 
 THRESHOLD = 0.5
 """SAHI's default, as are GREEDYNMM, IOS and merging by class."""
 
 
-def merge(given: Any, rule: Any) -> Any:
-    """Merge as ``get_sliced_prediction`` does by default; gives (n, 5): a box and its label."""
+def merge(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge as ``get_sliced_prediction`` does by default, and by plain NMS."""
+    options = {"match_threshold": THRESHOLD, "class_agnostic": False}
+    return {
+        "sahi": _merged(given, GreedyNMMPostprocess(match_metric="IOS", **options)),
+        "nms": _merged(given, NMSPostprocess(match_metric="IOU", **options)),
+    }
+
+
+def _merged(given: Mapping[str, Any], rule: Any) -> Any:
     predictions = [
         ObjectPrediction(bbox=box, score=score / 100, category_id=label, category_name=str(label))
         for box, score, label in zip(
             given["boxes"].tolist(), given["confidences"].tolist(), given["labels"].tolist(), strict=True
         )
     ]
-    merged = rule(predictions)
-    rows = [[*one.bbox.to_xyxy(), one.category.id] for one in merged]
+    rows = [[*one.bbox.to_xyxy(), one.category.id] for one in rule(predictions)]
     return np.array(rows, dtype=float).reshape(-1, 5)
 
 
-def time_arrays(given: Any) -> None:
-    """Print seconds, what is left, and the peak memory."""
+def timed(given: Mapping[str, Any]) -> Callable[[], int]:
+    """Get ready to call its function on arrays."""
     predictions = np.column_stack((given["boxes"], given["confidences"] / 100, given["labels"]))
-    began = time.process_time()
-    left = batched_greedy_nmm(predictions, match_metric="IOS", match_threshold=THRESHOLD)
-    print(time.process_time() - began, len(left), peak_mb())
-
-
-def main() -> None:
-    """Do what the arguments say."""
-    given = np.load(sys.argv[1])
-    if sys.argv[2] == "--arrays":
-        time_arrays(given)
-        return
-    options = {"match_threshold": THRESHOLD, "class_agnostic": False}
-    greedy = GreedyNMMPostprocess(match_metric="IOS", **options)
-    plain = NMSPostprocess(match_metric="IOU", **options)
-    np.savez(Path(sys.argv[2]), sahi=merge(given, greedy), sahi_nms=merge(given, plain))
+    return lambda: len(batched_greedy_nmm(predictions, match_metric="IOS", match_threshold=THRESHOLD))
 
 
 if __name__ == "__main__":
-    main()
+    main(merge, timed)
