@@ -1,4 +1,4 @@
-"""Detections drawn on an image: boxes in a colour per label, names where there is room, and a legend."""
+"""Detections drawn on an image: boxes and polygons in a colour per label, names where there is room, and a legend."""
 
 import io
 import math
@@ -37,13 +37,16 @@ class _Drawn:
     confidence: float
     kind: str
     box: Rectangle
+    ring: tuple[tuple[float, float], ...] | None
+    """Columns and rows of its points, where it is no upright box."""
     colour: Colour
 
 
 def draw(rgb: NDArray[np.uint8], labels: Sequence[LabelDocument], *, image_width: int, image_height: int) -> bytes:
     """Draw labels on an overview of their image.
 
-    Lines have a dark edge, so that they are seen on bright ground too; of boxes they lie outside of what they frame.
+    Lines have a dark edge, so that they are seen on bright ground too; of boxes they lie outside of what they frame, of
+    polygons half outside.
 
     Args:
         rgb: The overview, (3, rows, columns).
@@ -64,7 +67,7 @@ def draw(rgb: NDArray[np.uint8], labels: Sequence[LabelDocument], *, image_width
         _dash(canvas, frame, region.colour)
     objects = sorted((one for one in drawn if one.kind == Kind.OBJECT), key=lambda one: -one.confidence)
     for one in objects:
-        _shade(canvas, one.box)
+        _shade(canvas, one)
     for one in objects:
         _outline(canvas, one)
     if len(objects) <= NAMED_BOXES:
@@ -77,7 +80,9 @@ def _scaled(label: LabelDocument, scale: tuple[float, float], colours: Mapping[s
     left, top = round(min_col * scale[0]), round(min_row * scale[1])
     right, bottom = max(round(max_col * scale[0]), left + 1), max(round(max_row * scale[1]), top + 1)
     box = Rectangle(left=left, top=top, right=right, bottom=bottom)
-    return _Drawn(label.label, label.confidence, label.kind, box, colours[label.label])
+    points = label.pixel_ring
+    ring = None if points is None else tuple((col * scale[0], row * scale[1]) for col, row in points)
+    return _Drawn(label.label, label.confidence, label.kind, box, ring, colours[label.label])
 
 
 def _set_apart(regions: Iterable[_Drawn]) -> Iterator[tuple[_Drawn, Rectangle]]:
@@ -120,15 +125,26 @@ def _line_px(box: Rectangle) -> int:
     return 1 if min(box.right - box.left, box.bottom - box.top) < SMALL_PX else 2
 
 
-def _shade(canvas: ImageDraw.ImageDraw, box: Rectangle) -> None:
-    out = _line_px(box) + 1
+def _shade(canvas: ImageDraw.ImageDraw, one: _Drawn) -> None:
+    box, out = one.box, _line_px(one.box) + 1
+    if one.ring is not None:
+        _draw_ring(canvas, one.ring, _SHADE, width=out + 1)
+        return
     canvas.rectangle((box.left - out, box.top - out, box.right + out - 1, box.bottom + out - 1), outline=_SHADE)
 
 
 def _outline(canvas: ImageDraw.ImageDraw, one: _Drawn) -> None:
     box, width = one.box, _line_px(one.box)
+    if one.ring is not None:
+        _draw_ring(canvas, one.ring, one.colour, width=width)
+        return
     around = (box.left - width, box.top - width, box.right + width - 1, box.bottom + width - 1)
     canvas.rectangle(around, outline=one.colour, width=width)
+
+
+def _draw_ring(canvas: ImageDraw.ImageDraw, ring: Sequence[tuple[float, float]], colour: Colour, *, width: int) -> None:
+    """Draw a closed line; its second point once more at the end, so that the last corner is as round as the others."""
+    canvas.line([*ring, *ring[:2]], fill=colour, width=width, joint="curve")
 
 
 def _write_names(canvas: ImageDraw.ImageDraw, objects: Sequence[_Drawn]) -> None:

@@ -72,7 +72,7 @@ def test_of_another_image_nothing_is_drawn(folder):
 
 def test_a_large_image_is_scaled_to_2000_px_and_its_boxes_with_it(folder, monkeypatch):
     (folder / "large.tif").write_bytes(one_colour_tiff(6000))
-    boxed = label(0, label="Boat", pixel_box=(3000.0, 1500.0, 4500.0, 3000.0))
+    boxed = label(0, label="Boat", pixel_box=(3000.0, 1500.0, 4500.0, 3000.0), pixel_ring=None)
     monkeypatch.setattr(command, "_from_file", lambda _path, _image: [boxed])
     _, rgb = shown(folder, image="large.tif")
     assert rgb.shape == (2000 + LEGEND_ROW_PX, 2000, 3)

@@ -1,6 +1,7 @@
 """Drawn detections: where boxes and names go, and what the legend says."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def drawn(*labels, rgb=GREY, width: int = SIDE_PX, height: int = SIDE_PX) -> np.
 
 
 def box(left: float, top: float, right: float, bottom: float, *, name: str = "Car", kind: str = "object"):
-    return label(0, label=name, kind=kind, pixel_box=(left, top, right, bottom))
+    return label(0, label=name, kind=kind, pixel_box=(left, top, right, bottom), pixel_ring=None)
 
 
 def is_changed(rgb: np.ndarray, original: np.ndarray = GREY) -> np.ndarray:
@@ -44,6 +45,15 @@ def test_without_detections_the_image_is_untouched_and_the_legend_says_so():
     assert rgb.shape == (SIDE_PX + LEGEND_ROW_PX, SIDE_PX, 3)
     assert not is_changed(rgb).any()
     assert has(rgb[SIDE_PX:], (235, 235, 235)).any()
+
+
+def test_a_polygon_is_drawn_along_its_edges_and_not_as_its_box():
+    diamond = ((150.0, 50.0), (250.0, 150.0), (150.0, 250.0), (50.0, 150.0))
+    rgb = drawn(label(0, label="Car", kind="object", pixel_box=(50, 50, 250, 250), pixel_ring=diamond))
+    lines = has(rgb[:SIDE_PX], ONLY)
+    assert all(lines[row - 2 : row + 2, col - 2 : col + 2].any() for col, row in ((100, 100), (200, 200), (150, 50)))
+    assert not is_changed(rgb)[50:90, 50:90].any()
+    assert not is_changed(rgb)[110:190, 110:190].any()
 
 
 def extent(mask: np.ndarray) -> tuple[int, int, int, int]:
@@ -165,8 +175,8 @@ def test_names_end_where_the_picture_ends():
 
 
 def test_the_surest_of_two_that_crowd_is_named_first():
-    surer = label(0, label="Car", kind="object", confidence=90.0, pixel_box=(112, 100, 122, 110))
-    other = label(1, label="Car", kind="object", confidence=50.0, pixel_box=(100, 100, 110, 110))
+    surer = replace(box(112, 100, 122, 110), confidence=90.0)
+    other = label(1, label="Car", kind="object", confidence=50.0, pixel_box=(100, 100, 110, 110), pixel_ring=None)
     for labels in ((surer, other), (other, surer)):
         assert is_changed(drawn(*labels))[85, [110, 140]].all()
 
