@@ -131,6 +131,7 @@ SAID = {
     "a band each": (speckled(bands=3), for_each()),
     "one for all": (speckled(bands=3), for_all()),
     "one for all, said of the first": (speckled(), {"INTERNAL_MASK_FLAGS_1": "2"}),
+    "one of its own for the first, none for the others": (speckled(), {"INTERNAL_MASK_FLAGS_1": "0"}),
     "nothing is said": (speckled(), {}),
     "numbers that are none": (speckled(bands=3), {f"INTERNAL_MASK_FLAGS_{band}": "x" for band in (1, 2, 3)}),
     "16 bits": (speckled().astype(np.uint16) * 200, for_all()),
@@ -261,6 +262,24 @@ def test_overview_sample_and_smaller_windows_leave_out_what_it_hides(
         window = Window(col_off=320, row_off=80, width=160, height=80)
         [(_, smaller)] = source.read_scaled([window], bands=RGB, shrink=4)
         np.testing.assert_array_equal(smaller.valid, np.arange(40)[None] >= 20 + np.zeros((20, 1)))
+
+
+def test_a_mask_without_copies_is_not_read_as_a_whole_for_the_stretch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pixels = noise(3, 2100, 2300, "uint16")
+    files = Files(tmp_path).write(pixels, copies=(2, 4, 8), tiled=True, blockxsize=128, blockysize=128)
+    files.write_mask(speckled(2100, 2300))
+    windows: list[Window | None] = []
+    read = raster_mask.MaskBeside.read
+
+    def noted(self: Any, bands: Sequence[int], *, window: Window | None = None, **sizes: Any) -> Any:
+        windows.append(window)
+        return read(self, bands, window=window, **sizes)
+
+    monkeypatch.setattr(raster_mask.MaskBeside, "read", noted)
+    with files.opened() as source:
+        source.read_sample(bands=RGB, max_px=300)
+    assert len(windows) == 64
+    assert None not in windows
 
 
 # ---- once, and in bounds
