@@ -131,7 +131,7 @@ SAID = {
     "a band each": (speckled(bands=3), for_each()),
     "one for all": (speckled(bands=3), for_all()),
     "one for all, said of the first": (speckled(), {"INTERNAL_MASK_FLAGS_1": "2"}),
-    "one of its own for the first, none for the others": (speckled(), {"INTERNAL_MASK_FLAGS_1": "0"}),
+    "one of its own for the first, none for the others": (speckled(bands=3), {"INTERNAL_MASK_FLAGS_1": "0"}),
     "nothing is said": (speckled(), {}),
     "numbers that are none": (speckled(bands=3), {f"INTERNAL_MASK_FLAGS_{band}": "x" for band in (1, 2, 3)}),
     "16 bits": (speckled().astype(np.uint16) * 200, for_all()),
