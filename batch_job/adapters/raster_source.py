@@ -12,6 +12,7 @@ from rasterio.enums import Resampling
 
 from batch_job.adapters.gdal_thread import GdalThread
 from batch_job.adapters.jpeg_blocks import CodedPiece, JpegBlocks
+from batch_job.adapters.jpeg_stream import DecodedPiece, JpegStream
 from batch_job.adapters.ranges import RangedObject
 from batch_job.adapters.raster_blocks import Blocks
 from batch_job.adapters.raster_parts import (
@@ -48,7 +49,8 @@ class GdalRaster:
     """Decode JPEG and stretch, while the next pieces are read."""
     blocks: Blocks | None
     """Of a TIFF."""
-    jpeg: JpegBlocks | None
+    jpeg: JpegBlocks | JpegStream | None
+    """Decodes JPEG that is plain."""
 
     def read_windows(self, windows: Iterable[Window], *, bands: Sequence[int]) -> Iterator[tuple[Window, Pixels]]:
         """Yield each window's pixels, read-only; see ``ports.RasterSource``."""
@@ -140,7 +142,7 @@ class GdalRaster:
         masks = self.pixels.masks(bands, place)
         return self.threads.submit(self._decoded, coded, masks, bands, show)
 
-    def _coded(self, place: Window) -> CodedPiece | None:
+    def _coded(self, place: Window) -> CodedPiece | DecodedPiece | None:
         return None if self.jpeg is None else self.jpeg.read(self.file, place)
 
     def _raw(self, place: Window, bands: Sequence[int]) -> Raw:
@@ -149,7 +151,9 @@ class GdalRaster:
             return self.pixels.interleaved(bands, place)
         return self.pixels.raw(bands, window=place)
 
-    def _decoded(self, coded: CodedPiece, masks: tuple[NDArray[Any], ...], bands: Sequence[int], show: Show) -> Piece:
+    def _decoded(
+        self, coded: CodedPiece | DecodedPiece, masks: tuple[NDArray[Any], ...], bands: Sequence[int], show: Show
+    ) -> Piece:
         values = coded.decode()
         if values is None:
             return self._piece(self.gdal.call(lambda: self._raw(coded.piece, bands)), bands, show)

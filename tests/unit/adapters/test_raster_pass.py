@@ -150,10 +150,11 @@ def test_the_union_of_the_chips_is_the_image_in_other_lossless_formats(form: str
 
 @settings(max_examples=10, deadline=None)
 @given(grid=grids())
-def test_the_union_of_the_chips_of_a_jpeg_is_what_rasterio_reads(grid: ChipGrid):
+def test_the_union_of_the_chips_of_a_jpeg_is_what_other_decoders_show(grid: ChipGrid):
     body = pillow(noise(3, grid.image_height, grid.image_width), "JPEG", quality=95)
     with opened(body) as source:
-        np.testing.assert_array_equal(put_together(source, grid)[0], whole(body)[0])
+        theirs = np.asarray(Image.open(io.BytesIO(body))).transpose(2, 0, 1)
+        np.testing.assert_array_equal(put_together(source, grid)[0], theirs)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
