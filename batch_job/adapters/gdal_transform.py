@@ -1,6 +1,5 @@
 """GCPs and RPCs to the ground, by GDAL's mathematics; fits ``ports.GroundTransform``."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -14,12 +13,12 @@ from pyproj.enums import TransformDirection
 from pyproj.exceptions import ProjError
 from rasterio._err import CPLE_BaseError
 from rasterio.control import GroundControlPoint as GdalPoint
-from rasterio.errors import TransformWarning
-from rasterio.rpc import RPC
-from rasterio.transform import GCPTransformer, RPCTransformer
+from rasterio.transform import GCPTransformer
 
 from batch_job.adapters.projective import fit_projective
-from batch_job.values.place import Georeference, Georeferencing, GroundControlPoint
+from batch_job.adapters.rpc_ground import RpcGround
+from batch_job.adapters.terrain import Terrain
+from batch_job.values.place import Georeference, Georeferencing, GroundControlPoint, Heights
 
 if TYPE_CHECKING:
     from batch_job.ports import GroundTransform
@@ -29,17 +28,21 @@ Floats = NDArray[np.float64]
 WGS84 = "EPSG:4326"
 KNOWN_CRSS = 64
 """CRSs kept: to make a transformer takes some 10 ms, and the images of a bucket share few."""
-PIXEL_ERROR = 0.001
-"""How closely GDAL inverts RPCs, px; its own 0.1 would use up all that a footprint's edge may be off."""
+
+
+_REFUSED = (CPLE_BaseError, ProjError, KeyError, ValueError, IndexError)
+"""What GDAL and PROJ raise of points that are too few or on one line, of RPCs that are incomplete or no numbers."""
 
 
 class GdalGroundTransform:
     """GDAL's polynomials through GCPs (of the order that it chooses by their number), its splines, and its RPC model.
 
-    The ground of RPCs is taken to lie at the height that they are centred on (``HEIGHT_OFF``). Points that are too few,
-    or all on one line, and RPCs that are incomplete give no answer. GDAL's objects live within a call, so that threads
-    may share this one.
+    What has no solution gives no answer. GDAL's objects live within a call, so that threads may share this one.
     """
+
+    def __init__(self, terrain: Terrain | None = None) -> None:
+        """Take the DEM on which RPCs' ground lies; without one it lies at their ``HEIGHT_OFF``."""
+        self._rpc_ground = RpcGround(terrain)
 
     def to_lonlat(
         self, georeference: Georeference, *, cols: Floats, rows: Floats, above_m: float = 0.0
@@ -50,32 +53,25 @@ class GdalGroundTransform:
         try:
             # within an Env GDAL's complaints reach the log, not stderr
             with rasterio.Env():
-                lons[asked], lats[asked] = _place(georeference, cols[asked], rows[asked], above_m)
-        except (CPLE_BaseError, ProjError, KeyError, ValueError, IndexError):
+                lons[asked], lats[asked] = self._place(georeference, cols[asked], rows[asked], above_m)
+        except _REFUSED:
             return np.full(cols.shape, np.nan), np.full(cols.shape, np.nan)
         return lons, lats
 
+    def heights(self, georeference: Georeference, *, cols: Floats, rows: Floats) -> Heights:
+        """Tell how well the heights under pixels are known; see ``ports.GroundTransform``."""
+        try:
+            with rasterio.Env():
+                return self._rpc_ground.heights(georeference.rpcs, cols, rows)
+        except _REFUSED:
+            return Heights()
 
-def _place(georeference: Georeference, cols: Floats, rows: Floats, above_m: float) -> tuple[Floats, Floats]:
-    if georeference.by is Georeferencing.RPCS:
-        return _by_rpcs(RPC.from_gdal(_without_errors(georeference.rpcs)), cols, rows, above_m)
-    if georeference.by in FITS and georeference.gcps_crs is not None:
-        return _by_gcps(georeference, georeference.gcps_crs, cols, rows)
-    raise ValueError(f"nothing to place pixels by: {georeference}")
-
-
-def _without_errors(rpcs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Leave out what says how good they are: it places nothing, and must not spoil them where it is no number."""
-    return {name: text for name, text in rpcs if not name.startswith("ERR_")}
-
-
-def _by_rpcs(rpcs: RPC, cols: Floats, rows: Floats, above_m: float) -> tuple[Floats, Floats]:
-    heights = np.full(cols.shape, rpcs.height_off + above_m)
-    with warnings.catch_warnings(), RPCTransformer(rpcs, RPC_PIXEL_ERROR_THRESHOLD=PIXEL_ERROR) as transformer:
-        # of points without an answer, which the caller sees anyway
-        warnings.simplefilter("ignore", TransformWarning)
-        lons, lats = transformer.xy(rows, cols, zs=heights, offset="ul")
-    return lons, lats
+    def _place(self, said: Georeference, cols: Floats, rows: Floats, above_m: float) -> tuple[Floats, Floats]:
+        if said.by is Georeferencing.RPCS:
+            return self._rpc_ground.to_lonlat(said.rpcs, cols, rows, above_m)
+        if said.by in FITS and said.gcps_crs is not None:
+            return _by_gcps(said, said.gcps_crs, cols, rows)
+        raise ValueError(f"nothing to place pixels by: {said}")
 
 
 def _by_gcps(said: Georeference, crs: str, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:

@@ -10,19 +10,22 @@ from batch_job.place.control_points import WGS84_ELLIPSOID, left_out_error_m
 from batch_job.place.crs import find_earth_crs
 from batch_job.place.project import FITS, Ground
 from batch_job.ports import GroundTransform
-from batch_job.values.place import Georeference, Georeferencing
+from batch_job.values.place import Georeferencing, Heights
 from batch_job.values.raster import RasterFacts
 
+GRID = np.linspace(0, 1, 9)
+"""Where along an image's sides it is looked whether a DEM has heights."""
 EVENLY_SPREAD = 1 / sqrt(3)
 """Root mean square of what lies anywhere in ±1, as the ground's heights do within RPCs' ``HEIGHT_SCALE``."""
 
 
-def estimate_error_m(facts: RasterFacts, ground: Ground, transform: GroundTransform) -> float | None:
+def estimate_error_m(facts: RasterFacts, ground: Ground, transform: GroundTransform, heights: Heights) -> float | None:
     """Estimate how far from the truth a ground places pixels, m; None where nothing tells.
 
     - an affine transform is taken at its word: what PROJ says of the change of datum, 0 without one;
     - GCPs: the root mean square at points that a fit through the others did not see; nothing for four corners;
-    - RPCs: their own ``ERR_BIAS`` and ``ERR_RAND``, and the shift of a ground that is not at the height assumed.
+    - RPCs: their own ``ERR_BIAS`` and ``ERR_RAND``, and the shift of a ground that is not at the height assumed: as far
+      off as a DEM is, or anywhere in the model's range.
     """
     said = facts.georeference
     if ground.by is Georeferencing.AFFINE and said.transform is not None:
@@ -33,8 +36,16 @@ def estimate_error_m(facts: RasterFacts, ground: Ground, transform: GroundTransf
     if ground.by in FITS:
         return left_out_error_m(ground.asked, transform)
     if ground.by is Georeferencing.RPCS:
-        return _rpcs_error_m(ground.asked, facts, transform)
+        return _rpcs_error_m(ground, facts, transform, heights)
     return None
+
+
+def heights_under(facts: RasterFacts, ground: Ground, transform: GroundTransform) -> Heights:
+    """Tell how well the heights under an image are known that is placed by RPCs; of others there is nothing to tell."""
+    if ground.by is not Georeferencing.RPCS:
+        return Heights()
+    cols, rows = np.meshgrid(facts.width * GRID, facts.height * GRID)
+    return transform.heights(ground.asked, cols=cols.ravel(), rows=rows.ravel())
 
 
 def explain_absence(facts: RasterFacts) -> str:
@@ -52,10 +63,11 @@ def explain_absence(facts: RasterFacts) -> str:
     return only.get(said.by, "nothing says where it is")
 
 
-def _rpcs_error_m(asked: Georeference, facts: RasterFacts, transform: GroundTransform) -> float | None:
-    texts = dict(asked.rpcs)
+def _rpcs_error_m(ground: Ground, facts: RasterFacts, transform: GroundTransform, heights: Heights) -> float | None:
+    asked, texts = ground.asked, dict(ground.asked.rpcs)
     middle = np.array([facts.width / 2]), np.array([facts.height / 2])
-    above_m = _number(texts, "HEIGHT_SCALE") * EVENLY_SPREAD
+    assumed_m = _number(texts, "HEIGHT_SCALE") * EVENLY_SPREAD
+    above_m = assumed_m if heights.error_m is None else heights.error_m
     low = transform.to_lonlat(asked, cols=middle[0], rows=middle[1])
     high = transform.to_lonlat(asked, cols=middle[0], rows=middle[1], above_m=above_m)
     shift_m = _distance_m(low, high)

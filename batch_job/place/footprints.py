@@ -6,7 +6,7 @@ from math import isfinite
 
 import numpy as np
 
-from batch_job.place.accuracy import estimate_error_m, explain_absence
+from batch_job.place.accuracy import estimate_error_m, explain_absence, heights_under
 from batch_job.place.arrays import Floats
 from batch_job.place.outlines import trace
 from batch_job.place.polygons import to_footprints, to_outline, to_polygons, to_positions
@@ -51,7 +51,7 @@ def place_image(facts: RasterFacts, transform: GroundTransform) -> ImagePlace:
     whole = PixelBox(min_col=0, min_row=0, max_col=facts.width, max_row=facts.height)
     place = _place_boxes([whole], ground)
     footprint = place.footprints[0]
-    said = facts.georeference
+    said, heights = facts.georeference, heights_under(facts, ground, transform)
     return ImagePlace(
         georeferencing=ground.by,
         footprint=footprint,
@@ -59,8 +59,8 @@ def place_image(facts: RasterFacts, transform: GroundTransform) -> ImagePlace:
         gsd_m=ground_sample_m(ground, width=facts.width, height=facts.height),
         crs=ground.crs,
         origin=said.origin,
-        error_m=estimate_error_m(facts, ground, transform),
-        note=_joined(said.note, None if footprint is not None else "its outline has no place on Earth"),
+        error_m=estimate_error_m(facts, ground, transform, heights),
+        note=_joined(said.note, heights.note, None if footprint is not None else "its outline has no place on Earth"),
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batch_job.values.image import ImageRef, SideFile
-from batch_job.values.place import Georeference
+from batch_job.values.place import Georeference, Heights
 from batch_job.values.raster import Pixels, RasterFacts, Shown
 from batch_job.values.spaces import Window
 
@@ -106,5 +106,13 @@ class GroundTransform(Protocol):
         """Give longitudes and latitudes, degrees; not finite where there is no answer.
 
         ``above_m`` lifts the ground of RPCs above the height that is taken for it.
+
+        Raises:
+            SettingsError, AccessError: there is to be a DEM under RPCs, and it cannot be used.
+            UnavailableError: its store does not answer.
         """
+        ...
+
+    def heights(self, georeference: Georeference, *, cols: NDArray[np.float64], rows: NDArray[np.float64]) -> Heights:
+        """Tell how well the heights under pixels are known that are placed by RPCs. Raises as ``to_lonlat``."""
         ...

@@ -76,6 +76,16 @@ class GroundControlPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Heights:
+    """How well the heights of the ground are known on which rational polynomials place pixels."""
+
+    error_m: float | None = None
+    """Of a DEM's heights above the ellipsoid, root mean square; None: one height is taken for all of the ground."""
+    note: str | None = None
+    """Why a DEM that was given does not count, or not everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class Georeference:
     """All that an image says about its place; enough to compute it again without the image."""
 
