@@ -85,7 +85,9 @@ def _may_reach(views: Views, neighbours: Neighbours) -> Flags:
         limits = cores[:, side].take(views.chips)
         reaching |= views.boxes[:, side] < limits if side < 2 else views.boxes[:, side] > limits
     coarse = views.resolutions_px > views.resolutions_px.min(initial=np.inf)
-    if coarse.any():
+    if coarse.any() and views.shapes is not None:
+        reaching[:] = True
+    elif coarse.any():
         in_coarse = coarse[views.chips]
         reach_px = JITTER_PX * views.resolutions_px.max()
         smallest = areas(grown(views.boxes[in_coarse], JITTER_PX)).min(initial=np.inf)
@@ -122,6 +124,8 @@ def _completed(views: Views, which: Ints) -> Floats:
 def _worth_comparing(views: Views, neighbours: Neighbours, owners: Ints, pairs: Ints) -> Flags:
     """Leave out small whole things against a coarse picture that shows none as small."""
     worth = np.ones(len(owners), dtype=bool)
+    if views.shapes is not None:  # sizes of boxes say too little of those
+        return worth
     pixels = views.resolutions_px
     finer = pixels[neighbours.chips] < pixels[neighbours.others]
     doubtful = np.flatnonzero(finer[pairs])

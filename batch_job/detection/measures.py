@@ -59,5 +59,5 @@ def _shaped(views: Views, first: Ints, second: Ints) -> Ints:
     """Give the places of the pairs in which one has a shape."""
     if views.shapes is None:
         return np.empty(0, dtype=np.int64)
-    boxes: Flags = shapely.is_missing(views.shapes)
-    return np.flatnonzero(~(boxes[first] & boxes[second]))
+    boxes: Flags = shapely.is_missing(views.shapes[first]) & shapely.is_missing(views.shapes[second])
+    return np.flatnonzero(~boxes)

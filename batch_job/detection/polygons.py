@@ -28,6 +28,9 @@ def polygons_of(found: Sequence[ImageDetection]) -> Polygons | None:
     for which, one in enumerate(found):
         if one.shape is not None:
             made[which] = shapely.Polygon(one.shape.points)
+    # rounding on the way into the image may have crossed edges that all but touched
+    for which in np.flatnonzero(~shapely.is_valid(made) & ~shapely.is_missing(made)).tolist():
+        made[which] = largest_part(shapely.make_valid(made[which]))
     return made
 
 
