@@ -15,11 +15,11 @@ class MemoryFailures:
     """Reads a ledger; fits ``ports.FailureList``."""
 
     def __init__(self, ledger: "Ledger") -> None:
-        self._ledger = ledger
+        self.ledger = ledger
 
     def failures(self, bucket: str, prefix: str = "", code: ErrorCode | None = None) -> Iterator[LedgerEntry]:
         """Yield the images that failed, by key."""
-        entries = (stored.entry for stored in self._ledger.entries(bucket=bucket, prefix=prefix))
+        entries = (stored.entry for stored in self.ledger.entries(bucket=bucket, prefix=prefix))
         failed = [entry for entry in entries if entry.state is State.FAILED and code in (None, entry.error_code)]
         yield from sorted(failed, key=lambda entry: entry.image)
 

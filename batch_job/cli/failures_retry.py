@@ -7,7 +7,7 @@ import click
 
 from batch_job import logs
 from batch_job.cli.stack import named_operator, stack_options
-from batch_job.cli.start import estimate, tell
+from batch_job.cli.start import agree, estimate, tell
 from batch_job.errors import ErrorCode
 from batch_job.values.inventory import Request, Scope
 from batch_job.values.ledger import LedgerEntry
@@ -19,6 +19,7 @@ from batch_job.wiring.steering import starter
 @click.command(short_help="Ask again for what failed for good.")
 @click.option("--code", type=click.Choice([str(code) for code in ErrorCode]), help="Only what failed with this code.")
 @click.option("--prefix", default="", metavar="PREFIX", help="Only keys that begin so.")
+@click.option("--yes", is_flag=True, help="Agree to what that may cost.")
 @stack_options
 def retry(**given: Any) -> int:
     """Work again on images that are recorded as failed; those that are indexed are left alone.
@@ -35,7 +36,7 @@ def retry(**given: Any) -> int:
         if not listed.objects:
             click.echo("nothing failed so", err=True)
             return 0
-        click.echo(estimate(listed, operator), err=True)
+        agree(estimate(listed, operator), agreed=given["yes"])
         tell(begin.announce(listed), listed, operator)
     return 0
 

@@ -42,7 +42,7 @@ def memory_deployment(name: str = "Mine") -> Deployment:
 
 def memory_operator(deployment: Deployment | None = None) -> Operator:
     """Give an operator whose every service is a shipped fake; ``dataclasses.replace`` puts others in their place."""
-    at, runs, store, ledger = deployment or memory_deployment(), MemoryRunStore(), MemoryObjectStore(), MemoryLedger()
+    at, runs, store = deployment or memory_deployment(), MemoryRunStore(), MemoryObjectStore()
     return Operator(
         deployment=at,
         runs=runs,
@@ -54,6 +54,5 @@ def memory_operator(deployment: Deployment | None = None) -> Operator:
         unended=MemoryUnendedJobs(),
         depths={queue: MemoryQueueDepth() for queue in Messages},
         doors={queue: MemoryDoor() for queue in (Messages.PLAN, Messages.LIVE)},
-        ledger=ledger,
-        failures=MemoryFailures(ledger),
+        failures=MemoryFailures(MemoryLedger()),
     )

@@ -11,7 +11,6 @@ from batch_job.adapters.batch_lists import BatchJobList
 from batch_job.adapters.batch_unended import BatchUnendedJobs
 from batch_job.adapters.event_sources import lambda_client
 from batch_job.adapters.opensearch import open_client
-from batch_job.adapters.opensearch_ledger import OpenSearchLedger
 from batch_job.adapters.opensearch_search import OpenSearchSearch
 from batch_job.adapters.queue_doors import QueueDoor
 from batch_job.adapters.s3 import Payer, S3ArchiveStore, S3Clock, S3ObjectStore, s3_client
@@ -27,7 +26,6 @@ from batch_job.ports import (
     FailureList,
     JobList,
     JobQueue,
-    Ledger,
     ObjectStore,
     QueueDepth,
     RunStore,
@@ -58,7 +56,6 @@ class Operator:
     depths: Mapping[Messages, QueueDepth]
     doors: Mapping[Messages, Door]
     """Of the queues that functions work on."""
-    ledger: Ledger
     failures: FailureList
     on_close: ExitStack = field(default_factory=ExitStack)
 
@@ -131,7 +128,6 @@ def connect(found: Found, *, index_url: str | None = None) -> Operator:
     functions = lambda_client(session=session)
     url = index_url or at.index_url
     index = open_client(url, http_auth=auth_for(url, region=at.region, session=session))
-    names = IndexNames(at.index_prefix)
     payer = Payer.REQUESTER if at.planner_settings().requester_pays else Payer.OWNER
     runs_bucket, _, runs_prefix = at.runs_uri.removeprefix("s3://").partition("/")
     urls = {
@@ -154,8 +150,7 @@ def connect(found: Found, *, index_url: str | None = None) -> Operator:
         unended=BatchUnendedJobs(batch, queue=at.job_queue),
         depths={queue: SqsQueueDepth(sqs, url=url) for queue, url in urls.items()},
         doors={queue: QueueDoor(sqs, functions, urls[queue]) for queue in (Messages.PLAN, Messages.LIVE)},
-        ledger=OpenSearchLedger(index, names),
-        failures=OpenSearchSearch(index, names),
+        failures=OpenSearchSearch(index, IndexNames(at.index_prefix)),
     )
     for client in (s3, batch, sqs, functions, index):
         operator.on_close.callback(client.close)

@@ -218,7 +218,7 @@ def _looking(stack: Stack, picture: Path) -> set[str]:
 
 
 def _retry(stack: Stack) -> None:
-    _done(stack, "failures", "retry")
+    _done(stack, "failures", "retry", "--yes")
     stack.settled()
     stack.delete("flow/broken.tif")
     stack.settled()

@@ -155,7 +155,7 @@ def test_queues_jobs_doors_and_failures_are_counted(operator: Operator, watch: S
     assert isinstance(depth, MemoryQueueDepth)
     assert isinstance(jobs, MemoryJobList)
     depth.given, jobs.given = Depth(3, 1), JobCounts(by_state={JobState.FAILED: 2})
-    operator.ledger.put(failed("a.tif"), over=None)
+    operator.failures.ledger.put(failed("a.tif"), over=None)
     status = watch.look()
     assert status.messages[Messages.LIVE_DEAD_LETTERS] == Depth(3, 1)
     assert status.jobs[Jobs.LIVE].failed == 2

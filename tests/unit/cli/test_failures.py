@@ -53,7 +53,7 @@ def record(operator: Operator, key: str, code: ErrorCode | None, *, bucket: str 
             time_source=TimeSource.LAST_MODIFIED,
         ),
     )
-    operator.ledger.put(entry, over=None)
+    operator.failures.ledger.put(entry, over=None)
 
 
 def listed(*arguments: str) -> list[str]:

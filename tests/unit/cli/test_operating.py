@@ -162,7 +162,7 @@ def test_resume_ends_the_pause_and_opens_what_it_shut(operator: Operator) -> Non
 
 def fail(operator: Operator, key: str, code: ErrorCode) -> None:
     entry = replace(INDEXED, image=ImageRef(BUCKET, key), state=State.FAILED, live=None, error_code=code)
-    operator.ledger.put(entry, over=None)
+    operator.failures.ledger.put(entry, over=None)
 
 
 @pytest.fixture
@@ -170,12 +170,12 @@ def failing(operator: Operator) -> Operator:
     fail(operator, "b/broken.tif", ErrorCode.UNREADABLE)
     fail(operator, "hooked.tif", ErrorCode.BAD_HOOK)
     fail(operator, "frozen.tif", ErrorCode.ARCHIVED)
-    operator.ledger.put(replace(INDEXED, image=ImageRef(BUCKET, "good.tif")), over=None)
+    operator.failures.ledger.put(replace(INDEXED, image=ImageRef(BUCKET, "good.tif")), over=None)
     return operator
 
 
-def retried(*arguments: str) -> Result:
-    return CliRunner().invoke(commands, ["--stack", "Mine", "failures", "retry", *arguments])
+def retried(*arguments: str, answer: str = "") -> Result:
+    return CliRunner().invoke(commands, ["--stack", "Mine", "failures", "retry", *arguments], input=answer)
 
 
 @pytest.mark.parametrize(
@@ -185,11 +185,23 @@ def retried(*arguments: str) -> Result:
 def test_what_failed_is_asked_again_and_nothing_else(
     failing: Operator, arguments: tuple[str, ...], objects: int
 ) -> None:
-    done = retried(*arguments)
+    done = retried(*arguments, "--yes")
     assert done.exit_code == 0, done.output
     assert f"{objects} objects listed" in done.stderr
     [manifest] = announced(failing)
     assert manifest.request == Request(scope=Scope.PART, redo=Redo.FAILED)
+
+
+def test_retry_says_its_price_and_asks(failing: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = retried()
+    assert done.exit_code == 2
+    assert "2 images are asked for again: by their bytes up to about 2 calls, about $0.00" in done.stderr
+    assert "--yes" in done.stderr
+    monkeypatch.setattr("batch_job.cli.start.is_somebody_there", lambda: True)
+    assert retried(answer="n\n").exit_code == 1
+    assert announced(failing) == []
+    assert retried(answer="y\n").exit_code == 0
+    assert len(announced(failing)) == 1
 
 
 def test_without_failures_nothing_is_started(operator: Operator) -> None:
