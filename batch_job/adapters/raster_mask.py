@@ -21,14 +21,14 @@ from batch_job.adapters.raster_blocks import Blocks
 from batch_job.adapters.raster_header import HEAD_BYTES, driver_of, read_layout
 from batch_job.adapters.raster_limits import check_size
 from batch_job.adapters.raster_parts import Layout, shared
-from batch_job.adapters.raster_pieces import PIECE_PX, PIECE_ROWS, PieceGrid
+from batch_job.adapters.raster_pieces import MAX_ROW_BYTES, PIECE_PX, PieceGrid
 from batch_job.errors import UnreadableImageError, UnsupportedImageError
 from batch_job.values.image import ImageRef
 from batch_job.values.spaces import Window
 
-KEPT_BYTES = 32 * 1024**2
-"""Rows of 512 px in an image 500,000 px wide; and all of a mask in one piece, which may have 256 MB decoded."""
-READ_BYTES = 8 * 1024**2
+KEPT_BYTES = MAX_ROW_BYTES // 3 // 8
+"""What a row of the image's pieces shows of it; beside that, two rows of its own blocks are kept, where they meet."""
+READ_BYTES = 4 * 1024**2
 """Decoded, on its way to bits."""
 PICKED_PIXELS = 64 * 1024**2
 """What is read smaller is picked from what is kept; of larger windows GDAL picks, and decodes all it needs again."""
@@ -49,6 +49,11 @@ class MaskBeside:
         self._blocks = Blocks(dataset, self._layout, bands_apart=apart)
         self._tags: dict[str, str] = dataset.tags()
         self._kept: OrderedDict[tuple[tuple[int, ...], Window], NDArray[np.uint8]] = OrderedDict()
+
+    @property
+    def most_kept(self) -> int:
+        """Bytes that are kept at most, or those of one piece where it has more."""
+        return KEPT_BYTES + 2 * self._grid.piece_height * self._grid.width // 8
 
     def has_copy_for(self, max_px: int) -> bool:
         """Tell whether a smaller copy of it is at hand, as ``Layout.has_copy_for``."""
@@ -108,7 +113,7 @@ class MaskBeside:
         if bits is None:
             bits = self._kept[told_by, place] = self._decoded(told_by, place)
             size = sum(piece.nbytes for piece in self._kept.values())
-            while size > KEPT_BYTES and len(self._kept) > 1:
+            while size > self.most_kept and len(self._kept) > 1:
                 size -= self._kept.popitem(last=False)[1].nbytes
         self._kept.move_to_end((told_by, place))
         return bits
@@ -170,10 +175,8 @@ def opened_mask(reader: RangeReader, beside: ImageRef, *, etag: str | None, of: 
 
 def _grid(layout: Layout) -> PieceGrid:
     """Divide a mask into whole blocks, several together where they are small."""
-    width, height = layout.block_width, layout.block_height
-    if width >= layout.width:
-        return PieceGrid(layout.width, layout.height, layout.width, height * -(-PIECE_ROWS // height), 1)
-    return PieceGrid(layout.width, layout.height, width * -(-PIECE_PX // width), height * -(-PIECE_PX // height), 1)
+    width, height = (side * -(-PIECE_PX // side) for side in (layout.block_width, layout.block_height))
+    return PieceGrid(layout.width, layout.height, min(width, layout.width), min(height, layout.height), pixel_bytes=1)
 
 
 def _nearest(length: int, out: int) -> NDArray[np.intp]:
