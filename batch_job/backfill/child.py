@@ -1,15 +1,13 @@
 """The Batch child: the images of one shard, one after the other, a summary line, a done marker."""
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum, auto
 from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from batch_job.backfill.endings import Ending
+from batch_job.backfill.endings import Ending, WorkEnd, said
 from batch_job.backfill.orders import EndAtOnce, Orders
 from batch_job.backfill.shards import RunFolder
 from batch_job.errors import (
@@ -37,38 +35,6 @@ LEFT_IN_A_ROW = 3
 
 STEP_S = 1.0
 """Between two looks at the orders while we wait for leases."""
-
-
-class ShardEnd(StrEnum):
-    """How a child's shard ended."""
-
-    DONE = auto()
-    """Every image was visited to its end; images that cannot be processed are recorded, and that is an end."""
-    DONE_BEFORE = auto()
-    """An earlier attempt wrote the done marker."""
-    PAUSED = auto()
-    """Whoever resumes submits the shard again, as it has no done marker."""
-    ENDED = auto()
-    """This worker was told to end: Spot, a time limit, a person."""
-    LEFT = auto()
-    """Some images are left for the next attempt."""
-    DEFECT = auto()
-    """A defect of ours keeps some images from their end; the others are done."""
-    REFUSED = auto()
-    """No image would fare better until a person acts."""
-
-    @property
-    def exit_code(self) -> int:
-        """What Batch's retry rules go by."""
-        return _EXIT_CODES.get(self, os.EX_OK)
-
-
-_EXIT_CODES = {
-    ShardEnd.ENDED: TransientError.exit_code,
-    ShardEnd.LEFT: TransientError.exit_code,
-    ShardEnd.DEFECT: os.EX_SOFTWARE,
-    ShardEnd.REFUSED: DeploymentError.exit_code,
-}
 
 
 class ShardFolder(Protocol):
@@ -114,10 +80,10 @@ class Child:
     """Seconds."""
     sleep: Callable[[float], None] = time.sleep
 
-    def run(self, name: str) -> ShardEnd:
+    def run(self, name: str) -> WorkEnd:
         """Work through the shard of this name; says how that ended, in one line of log and one of metrics too.
 
-        The line is an interface: ``shard.done``, with ``run_id``, ``shard``, ``outcome`` (a ``ShardEnd``), ``error``
+        The line is an interface: ``shard.done``, with ``run_id``, ``shard``, ``outcome`` (a ``WorkEnd``), ``error``
         (null or why), ``images``, ``errors``, ``chips``, ``calls``, ``labels``, ``exit_code`` and ``duration_ms``.
         """
         ending = Ending(tally=self.tally, began=self.now(), metrics=self.metrics, now=self.now)
@@ -126,22 +92,22 @@ class Child:
             ending.tell("shard.done", end, error)
         return end
 
-    def _tried(self, name: str, ending: Ending) -> tuple[ShardEnd, str | None]:
+    def _tried(self, name: str, ending: Ending) -> tuple[WorkEnd, str | None]:
         try:
             return self._worked(name, ending)
         except (HandedBackError, EndAtOnce) as error:
-            return (ShardEnd.ENDED if self.orders.ending else ShardEnd.PAUSED), _said(error)
+            return (WorkEnd.ENDED if self.orders.ending else WorkEnd.PAUSED), said(error)
         except TransientError as error:
-            return (ShardEnd.ENDED if self.orders.ending else ShardEnd.LEFT), _said(error)
+            return (WorkEnd.ENDED if self.orders.ending else WorkEnd.LEFT), said(error)
         except DeploymentError as error:
-            return ShardEnd.REFUSED, _said(error)
+            return WorkEnd.REFUSED, said(error)
         except Exception as error:
             log.exception("shard.defect")
-            return ShardEnd.DEFECT, _said(error)
+            return WorkEnd.DEFECT, said(error)
 
-    def _worked(self, name: str, ending: Ending) -> tuple[ShardEnd, str | None]:
+    def _worked(self, name: str, ending: Ending) -> tuple[WorkEnd, str | None]:
         if self.folder.done(name) is not None:
-            return ShardEnd.DONE_BEFORE, None
+            return WorkEnd.DONE_BEFORE, None
         shard = self.folder.shard(name)
         _check_whole(shard)
         images = tuple(dict.fromkeys(item.image for item in shard.items))
@@ -154,11 +120,11 @@ class Child:
             for _ in range(len(images) - round_.ended):
                 self.tally.left()
         if left:
-            return ShardEnd.LEFT, round_.error
+            return WorkEnd.LEFT, round_.error
         if round_.defects:
-            return ShardEnd.DEFECT, round_.error
+            return WorkEnd.DEFECT, round_.error
         self.folder.write_done(ending.marker(name))
-        return ShardEnd.DONE, None
+        return WorkEnd.DONE, None
 
 
 class _Round:
@@ -204,7 +170,7 @@ class _Round:
             return False
         except Exception as error:  # also a defect of ours is one image's matter
             self.defects += 1
-            self.error = _said(error)
+            self.error = said(error)
             log.exception("image.defect", image=image.uri)
             return True
         self._in_a_row = 0
@@ -219,7 +185,7 @@ class _Round:
 
     def _put_off(self, error: TransientError) -> None:
         """Remember why; when a service keeps several images in a row from their end, raise its error."""
-        self.error = _said(error)
+        self.error = said(error)
         self._in_a_row = self._in_a_row + 1 if isinstance(error, (ThrottledError, UnavailableError)) else 0
         if self._in_a_row >= LEFT_IN_A_ROW:
             raise error
@@ -237,10 +203,6 @@ def _check_whole(shard: Shard) -> None:
             f"shard {shard.name} of run {shard.run_id} has part {part.part} of {part.parts} of {part.image.uri}, and "
             "this version works on whole images only: plan the inventory without max_part_chips"
         )
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 if TYPE_CHECKING:

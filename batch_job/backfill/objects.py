@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from batch_job.backfill.child import Child, ShardEnd, ShardFolder
+from batch_job.backfill.child import Child, ShardFolder
+from batch_job.backfill.endings import WorkEnd
 from batch_job.backfill.orders import Orders
 from batch_job.errors import BackfillError
 from batch_job.ports import MessageQueue
@@ -58,7 +59,7 @@ class ObjectJob:
     def run(self) -> int:
         """Work on it; gives the exit code."""
         end = self.child.run(self.item.image.id)
-        if not (end is ShardEnd.PAUSED or self._is_for_newer_settings) or self.queue is None:
+        if not (end is WorkEnd.PAUSED or self._is_for_newer_settings) or self.queue is None:
             return end.exit_code
         try:
             self.queue.send([self.item.to_text()])

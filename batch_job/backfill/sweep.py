@@ -3,16 +3,14 @@
 The ledger is compared with all keys of the inventory, side files too. Then old labels are deleted and forgotten.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum, auto
 
 import structlog
 
 from batch_job.backfill.child import LEFT_IN_A_ROW, STOPS
-from batch_job.backfill.endings import Ending
+from batch_job.backfill.endings import Ending, WorkEnd, said
 from batch_job.backfill.listed_keys import CHUNK_ENTRIES, Comparison, ListedKeys
 from batch_job.backfill.orders import EndAtOnce, Orders
 from batch_job.backfill.shards import SWEEP_DONE, RunFolder
@@ -38,39 +36,6 @@ from batch_job.values.work import Outcome
 log = structlog.get_logger()
 
 
-class SweepEnd(StrEnum):
-    """How a sweep ended."""
-
-    DONE = auto()
-    """Ledger and inventory agree, but for what was claimed since; recorded failures are an agreement too."""
-    DONE_BEFORE = auto()
-    SUPERSEDED = auto()
-    """A newer inventory is planned, whose sweep does all that this one would."""
-    PAUSED = auto()
-    """Whoever resumes submits it again."""
-    ENDED = auto()
-    """This worker was told to end: Spot, a time limit, a person."""
-    LEFT = auto()
-    """Something is left for the next attempt, which begins anew: what agrees costs nothing."""
-    DEFECT = auto()
-    """A defect of ours keeps something from its end; the rest is done."""
-    REFUSED = auto()
-    """Nothing would fare better until a person acts."""
-
-    @property
-    def exit_code(self) -> int:
-        """What Batch's retry rules go by."""
-        return _EXIT_CODES.get(self, os.EX_OK)
-
-
-_EXIT_CODES = {
-    SweepEnd.ENDED: TransientError.exit_code,
-    SweepEnd.LEFT: TransientError.exit_code,
-    SweepEnd.DEFECT: os.EX_SOFTWARE,
-    SweepEnd.REFUSED: DeploymentError.exit_code,
-}
-
-
 class _SupersededError(Exception):
     """A newer run of the bucket is active."""
 
@@ -92,10 +57,10 @@ class Sweep:
     now: Callable[[], float] = time.monotonic
     """Seconds."""
 
-    def run(self) -> SweepEnd:
+    def run(self) -> WorkEnd:
         """Compare, reconcile what differs, do the pass; says how that ended, in a line of log and one of metrics too.
 
-        The line is an interface: ``sweep.done``, with ``run_id``, ``outcome`` (a ``SweepEnd``), ``error`` (null or
+        The line is an interface: ``sweep.done``, with ``run_id``, ``outcome`` (a ``WorkEnd``), ``error`` (null or
         why), ``images``, ``errors``, ``chips``, ``calls``, ``labels``, ``exit_code`` and ``duration_ms``.
         """
         ending = Ending(tally=self.tally, began=self.now(), metrics=self.metrics, now=self.now)
@@ -104,27 +69,27 @@ class Sweep:
             ending.tell("sweep.done", end, error)
         return end
 
-    def _tried(self, ending: Ending) -> tuple[SweepEnd, str | None]:
+    def _tried(self, ending: Ending) -> tuple[WorkEnd, str | None]:
         try:
             return self._swept(ending)
         except _SupersededError:
-            return SweepEnd.SUPERSEDED, None
+            return WorkEnd.SUPERSEDED, None
         except (HandedBackError, EndAtOnce) as error:
-            return (SweepEnd.ENDED if self.orders.ending else SweepEnd.PAUSED), _said(error)
+            return (WorkEnd.ENDED if self.orders.ending else WorkEnd.PAUSED), said(error)
         except TransientError as error:
-            return (SweepEnd.ENDED if self.orders.ending else SweepEnd.LEFT), _said(error)
+            return (WorkEnd.ENDED if self.orders.ending else WorkEnd.LEFT), said(error)
         except (DeploymentError, InputError) as error:
-            return SweepEnd.REFUSED, _said(error)
+            return WorkEnd.REFUSED, said(error)
         except Exception as error:
             log.exception("sweep.defect")
-            return SweepEnd.DEFECT, _said(error)
+            return WorkEnd.DEFECT, said(error)
 
-    def _swept(self, ending: Ending) -> tuple[SweepEnd, str | None]:
+    def _swept(self, ending: Ending) -> tuple[WorkEnd, str | None]:
         manifest = self.folder.manifest()
         if manifest.request.scope is not Scope.BUCKET:
             raise SetUpError(f"run {self.folder.run_id} lists some keys only, and says nothing of the others")
         if self.folder.done(SWEEP_DONE) is not None:
-            return SweepEnd.DONE_BEFORE, None
+            return WorkEnd.DONE_BEFORE, None
         steps = _Steps(self.tally, self.tell)
         area = Area(manifest.source_bucket)
         images = self._contradicted(manifest)
@@ -132,11 +97,11 @@ class Sweep:
         for ended in night:
             steps.take(ended)
         if steps.left:
-            return SweepEnd.LEFT, steps.error
+            return WorkEnd.LEFT, steps.error
         if steps.defects:
-            return SweepEnd.DEFECT, steps.error
+            return WorkEnd.DEFECT, steps.error
         self.folder.write_done(ending.marker(SWEEP_DONE))
-        return SweepEnd.DONE, None
+        return WorkEnd.DONE, None
 
     def _contradicted(self, manifest: Manifest) -> Iterator[ImageRef]:
         self._check(manifest)
@@ -187,7 +152,7 @@ class _Steps:
         error = ended.error
         if isinstance(error, (HandedBackError, *STOPS)):
             raise error
-        self.error = _said(error)
+        self.error = said(error)
         if isinstance(ended, Unforgotten):
             self._tell(ended)
         else:
@@ -199,7 +164,3 @@ class _Steps:
         self._in_a_row = self._in_a_row + 1 if isinstance(error, (ThrottledError, UnavailableError)) else 0
         if self._in_a_row >= LEFT_IN_A_ROW:
             raise error
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"

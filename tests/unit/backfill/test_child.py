@@ -10,7 +10,8 @@ import structlog
 
 from batch_job import logs
 from batch_job.adapters.memory_runs import MemoryRunStore
-from batch_job.backfill.child import LEFT_IN_A_ROW, Child, ShardEnd
+from batch_job.backfill.child import LEFT_IN_A_ROW, Child
+from batch_job.backfill.endings import WorkEnd
 from batch_job.backfill.orders import PAUSE_KEY, ObedientStages, Orders
 from batch_job.backfill.shards import RunFolder
 from batch_job.errors import (
@@ -92,7 +93,7 @@ class Day:
             self.runs.put(PAUSE_KEY, b"{}")
             self.passed_s += 60
 
-    def run(self, *keys: str) -> ShardEnd:
+    def run(self, *keys: str) -> WorkEnd:
         self.folder.write_shard(Shard("run", NAME, tuple(WorkItem(image(key), 1) for key in keys)))
         return self.child.run(NAME)
 
@@ -116,8 +117,8 @@ def lines(file: io.StringIO, event: str) -> list[dict]:
 def test_a_shard_whose_images_all_come_to_an_end_is_marked_done_with_its_counts():
     failed, gone = Failed(image("b"), ErrorCode.UNREADABLE, "empty"), Removed(image("c"))
     day = Day({"b": [failed], "c": [gone]})
-    assert day.run("a", "b", "c") is ShardEnd.DONE
-    assert ShardEnd.DONE.exit_code == 0
+    assert day.run("a", "b", "c") is WorkEnd.DONE
+    assert WorkEnd.DONE.exit_code == 0
     assert day.done == ShardDone(
         name=NAME,
         images={"indexed": 1, "failed": 1, "removed": 1},
@@ -131,14 +132,14 @@ def test_a_shard_whose_images_all_come_to_an_end_is_marked_done_with_its_counts(
 def test_a_shard_that_is_marked_done_is_not_worked_again():
     day = Day()
     day.run("a")
-    assert day.child.run(NAME) is ShardEnd.DONE_BEFORE
-    assert ShardEnd.DONE_BEFORE.exit_code == 0
+    assert day.child.run(NAME) is WorkEnd.DONE_BEFORE
+    assert WorkEnd.DONE_BEFORE.exit_code == 0
     assert day.visited == ["a"]
 
 
 def test_a_transient_failure_is_tried_again_once_after_all_others():
     day = Day({"a": [ChangedError("x")]})
-    assert day.run("a", "b", "c") is ShardEnd.DONE
+    assert day.run("a", "b", "c") is WorkEnd.DONE
     assert day.visited == ["a", "b", "c", "a"]
     assert day.done is not None
     assert day.done.images == {"indexed": 3}
@@ -147,27 +148,27 @@ def test_a_transient_failure_is_tried_again_once_after_all_others():
 
 def test_what_stays_left_is_batchs_to_retry():
     day = Day({"a": [ChangedError("x"), ChangedError("y")]})
-    assert day.run("a", "b") is ShardEnd.LEFT
-    assert ShardEnd.LEFT.exit_code == 75
+    assert day.run("a", "b") is WorkEnd.LEFT
+    assert WorkEnd.LEFT.exit_code == 75
     assert day.done is None
     assert day.tally.images == {"indexed": 1, "left": 1}
 
 
 def test_an_image_of_a_worker_that_died_is_waited_for_as_long_as_its_lease():
     day = Day({"a": [Skipped(image("a"), SkipReason.BUSY)]})
-    assert day.run("a", "b") is ShardEnd.DONE
+    assert day.run("a", "b") is WorkEnd.DONE
     assert day.visited == ["a", "b", "a"]
     assert day.passed_s == 1 + LEASE_S + 1
 
 
 def test_an_image_that_stays_another_workers_is_left():
     day = Day({"a": [Skipped(image("a"), SkipReason.BUSY)] * 2})
-    assert day.run("a") is ShardEnd.LEFT
+    assert day.run("a") is WorkEnd.LEFT
 
 
 def test_work_of_newer_settings_is_done_as_every_attempt_would_leave_it_to_them():
     day = Day({"a": [Skipped(image("a"), SkipReason.OLDER_SETTINGS)] * 2})
-    assert day.run("a", "b") is ShardEnd.DONE
+    assert day.run("a", "b") is WorkEnd.DONE
     assert day.visited == ["a", "b"]
     assert day.tally.images == {"skipped_older_settings": 1, "indexed": 1}
 
@@ -175,7 +176,7 @@ def test_work_of_newer_settings_is_done_as_every_attempt_would_leave_it_to_them(
 def test_a_service_that_is_down_ends_the_attempt_early():
     keys = [f"{number}" for number in range(LEFT_IN_A_ROW + 2)]
     day = Day({key: [UnavailableError("the index is away")] for key in keys})
-    assert day.run(*keys) is ShardEnd.LEFT
+    assert day.run(*keys) is WorkEnd.LEFT
     assert day.visited == keys[:LEFT_IN_A_ROW]
     assert day.tally.images == {"left": len(keys)}
 
@@ -183,29 +184,29 @@ def test_a_service_that_is_down_ends_the_attempt_early():
 def test_one_that_works_starts_the_row_again():
     keys = [f"{number}" for number in range(LEFT_IN_A_ROW * 3)]
     day = Day({key: [UnavailableError("now and then")] for key in keys[1::2]})
-    assert day.run(*keys) is ShardEnd.DONE
+    assert day.run(*keys) is WorkEnd.DONE
 
 
 @pytest.mark.parametrize("error", [OutOfBudgetError("spent"), DiskFullError("full"), DetectorDownError("no")])
 def test_what_every_image_would_meet_ends_the_attempt_at_once(error):
     day = Day({"b": [error]})
-    assert day.run("a", "b", "c") is ShardEnd.LEFT
+    assert day.run("a", "b", "c") is WorkEnd.LEFT
     assert day.visited == ["a", "b"]
     assert day.tally.images == {"indexed": 1, "left": 2}
 
 
 def test_a_deployment_error_stops_at_once_and_is_not_retried():
     day = Day({"a": [AccessError("not you")]})
-    assert day.run("a", "b") is ShardEnd.REFUSED
-    assert ShardEnd.REFUSED.exit_code == 78
+    assert day.run("a", "b") is WorkEnd.REFUSED
+    assert WorkEnd.REFUSED.exit_code == 78
     assert day.visited == ["a"]
     assert day.done is None
 
 
 def test_a_defect_of_ours_is_logged_and_neighbours_go_on(log_file):
     day = Day({"a": [ZeroDivisionError("oh")]})
-    assert day.run("a", "b") is ShardEnd.DEFECT
-    assert ShardEnd.DEFECT.exit_code == 70
+    assert day.run("a", "b") is WorkEnd.DEFECT
+    assert WorkEnd.DEFECT.exit_code == 70
     assert day.visited == ["a", "b"]
     assert day.done is None
     [line] = lines(log_file, "image.defect")
@@ -215,14 +216,14 @@ def test_a_defect_of_ours_is_logged_and_neighbours_go_on(log_file):
 
 def test_with_a_defect_and_images_left_a_retry_still_helps():
     day = Day({"a": [ZeroDivisionError("oh")], "b": [ChangedError("x"), ChangedError("y")]})
-    assert day.run("a", "b") is ShardEnd.LEFT
+    assert day.run("a", "b") is WorkEnd.LEFT
 
 
 @pytest.mark.parametrize("how", ["end", "end at once"])
 def test_a_child_that_is_told_to_end_hands_its_image_back_and_is_retried(how):
     day = Day({"b": [how]})
-    assert day.run("a", "b", "c") is ShardEnd.ENDED
-    assert ShardEnd.ENDED.exit_code == 75
+    assert day.run("a", "b", "c") is WorkEnd.ENDED
+    assert WorkEnd.ENDED.exit_code == 75
     assert day.visited == ["a", "b"]
     assert day.done is None
 
@@ -230,7 +231,7 @@ def test_a_child_that_is_told_to_end_hands_its_image_back_and_is_retried(how):
 def test_a_child_told_to_end_between_two_images_does_not_begin_another():
     day = Day()
     day.orders.end()
-    assert day.run("a") is ShardEnd.ENDED
+    assert day.run("a") is WorkEnd.ENDED
     assert day.visited == []
 
 
@@ -243,13 +244,13 @@ def test_told_to_end_whatever_else_fails_means_retry():
 
     child = Child(folder=day.folder, visit=ends, orders=day.orders, tally=day.tally, lease_s=1)
     day.folder.write_shard(Shard("run", NAME, (WorkItem(image("a"), 1),)))
-    assert child.run(NAME) is ShardEnd.ENDED
+    assert child.run(NAME) is WorkEnd.ENDED
 
 
 def test_a_paused_child_hands_its_image_back_and_succeeds_without_a_marker():
     day = Day({"b": ["pause"]})
-    assert day.run("a", "b", "c") is ShardEnd.PAUSED
-    assert ShardEnd.PAUSED.exit_code == 0
+    assert day.run("a", "b", "c") is WorkEnd.PAUSED
+    assert WorkEnd.PAUSED.exit_code == 0
     assert day.visited == ["a", "b"]
     assert day.done is None
     assert day.tally.images == {"indexed": 1, "left": 2}
@@ -259,7 +260,7 @@ def test_a_child_that_waits_for_a_lease_still_hears_the_pause():
     day = Day({"a": [Skipped(image("a"), SkipReason.BUSY)]})
     day.child.orders.check()  # looked just now
     day.runs.put(PAUSE_KEY, b"{}")
-    assert day.run("a") is ShardEnd.PAUSED
+    assert day.run("a") is WorkEnd.PAUSED
     assert day.visited == ["a"]
     assert day.passed_s < LEASE_S
 
@@ -268,19 +269,19 @@ def test_parts_of_images_are_refused_before_anything_is_visited():
     day = Day()
     items = (WorkItem(image("a"), 1), WorkItem(image("large"), 9, part=2, parts=3))
     day.folder.write_shard(Shard("run", NAME, items))
-    assert day.child.run(NAME) is ShardEnd.REFUSED
+    assert day.child.run(NAME) is WorkEnd.REFUSED
     assert day.visited == []
 
 
 def test_a_shard_that_is_not_there_needs_a_person(log_file):
     day = Day()
-    assert day.child.run(NAME) is ShardEnd.REFUSED
+    assert day.child.run(NAME) is WorkEnd.REFUSED
     assert lines(log_file, "shard.done")[0]["error"] == f"SetUpError: run run has no shard {NAME}"
 
 
 def test_an_image_that_stands_in_the_shard_twice_is_visited_once():
     day = Day()
-    assert day.run("a", "a") is ShardEnd.DONE
+    assert day.run("a", "a") is WorkEnd.DONE
     assert day.visited == ["a"]
 
 
@@ -291,7 +292,7 @@ def test_a_marker_that_cannot_be_written_leaves_the_shard_to_the_next_attempt(mo
         raise UnavailableError("S3 is away")
 
     monkeypatch.setattr(RunFolder, "write_done", refuse)
-    assert day.run("a") is ShardEnd.LEFT
+    assert day.run("a") is WorkEnd.LEFT
 
 
 def test_an_image_that_is_handed_back_is_nobodys_and_the_next_worker_has_it_at_once():
@@ -309,7 +310,7 @@ def test_an_image_that_is_handed_back_is_nobodys_and_the_next_worker_has_it_at_o
     day = Day(runs=runs)
     day.folder.write_shard(Shard("run", NAME, (WorkItem(image("a"), 6),)))
     child = Child(folder=day.folder, visit=obedient.reconcile, orders=orders, tally=Tally(), lease_s=1)
-    assert child.run(NAME) is ShardEnd.ENDED
+    assert child.run(NAME) is WorkEnd.ENDED
     entry = world.entry(image("a"))
     assert entry.state is State.PROCESSING
     assert entry.lease is None or entry.lease.until_ms <= world.clock.now_ms()

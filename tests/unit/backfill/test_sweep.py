@@ -12,10 +12,11 @@ from structlog.testing import capture_logs
 
 from batch_job.adapters.memory_runs import MemoryRunStore
 from batch_job.backfill.child import LEFT_IN_A_ROW
+from batch_job.backfill.endings import WorkEnd
 from batch_job.backfill.listed_keys import CHUNK_ENTRIES, KeyCollector
 from batch_job.backfill.orders import PAUSE_KEY, Orders
 from batch_job.backfill.shards import SWEEP_DONE, RunFolder, activate
-from batch_job.backfill.sweep import Sweep, SweepEnd
+from batch_job.backfill.sweep import Sweep
 from batch_job.errors import AccessError, HandedBackError, OutOfBudgetError, UnavailableError
 from batch_job.ledger.generations import FORGET_AFTER_MS
 from batch_job.metrics import Metrics
@@ -75,7 +76,7 @@ class Night:
         self.world.clock.advance(ms=MINUTE_MS)
         return manifest
 
-    def sweep(self, reconcile: Callable[[ImageRef], Any] | None = None) -> SweepEnd:
+    def sweep(self, reconcile: Callable[[ImageRef], Any] | None = None) -> WorkEnd:
         reconciler = self.world.reconciler()
 
         def noted(image: ImageRef) -> Any:
@@ -123,14 +124,14 @@ def test_after_a_sweep_entries_have_what_the_bucket_has_and_only_those_that_diff
         return {side: body for side, body in of.items() if side in side_keys(key)}
 
     due = {key for key in before if key in IMAGES and (key not in listed or sides(listed, key) != sides(before, key))}
-    assert night.sweep() is SweepEnd.DONE
+    assert night.sweep() is WorkEnd.DONE
     assert sorted(night.visited) == sorted(due)
     for key in set(before) & set(IMAGES):
         entry = night.world.entry(ImageRef(BUCKET, key))
         assert (entry.state is State.REMOVED) == (key not in after)
         if key in after:
             assert {side.key for side in entry.version.side_files} == set(sides(after, key))
-    assert night.sweep() is SweepEnd.DONE_BEFORE
+    assert night.sweep() is WorkEnd.DONE_BEFORE
 
 
 def test_what_was_indexed_after_the_scan_began_is_left_alone():
@@ -139,7 +140,7 @@ def test_what_was_indexed_after_the_scan_began_is_left_alone():
     night.change({"a.tif": b"x"})
     night.index()
     night.change({})
-    assert night.sweep() is SweepEnd.DONE
+    assert night.sweep() is WorkEnd.DONE
     assert night.visited == []
 
 
@@ -148,7 +149,7 @@ def test_an_image_that_the_inventory_missed_stays():
     night.change({})
     night.take_inventory()
     night.change({"a.tif": b"x"})
-    assert night.sweep() is SweepEnd.DONE
+    assert night.sweep() is WorkEnd.DONE
     assert night.tally.images == {"skipped_same": 1}
     assert night.world.entry(ImageRef(BUCKET, "a.tif")).state is State.INDEXED
 
@@ -159,7 +160,7 @@ def test_then_labels_that_nobody_writes_any_more_are_forgotten():
     night.index()
     night.world.clock.advance(ms=FORGET_AFTER_MS)
     night.take_inventory()
-    assert night.sweep() is SweepEnd.DONE
+    assert night.sweep() is WorkEnd.DONE
     assert night.visited == []
     assert night.world.entry(ImageRef(BUCKET, "a.tif")).superseded == ()
 
@@ -187,14 +188,14 @@ def test_a_sweep_that_is_killed_begins_anew(night: Night):
     with pytest.raises(Killed):
         night.sweep(kill)
     assert night.folder.done(SWEEP_DONE) is None
-    assert night.sweep() is SweepEnd.DONE
+    assert night.sweep() is WorkEnd.DONE
     assert len(night.visited) == 2 + 2  # what was removed before agrees with the inventory
 
 
 def test_a_paused_sweep_visits_nothing_and_is_not_done(night: Night):
     night.runs.put(PAUSE_KEY, b"{}")
-    assert night.sweep() is SweepEnd.PAUSED
-    assert SweepEnd.PAUSED.exit_code == 0
+    assert night.sweep() is WorkEnd.PAUSED
+    assert WorkEnd.PAUSED.exit_code == 0
     assert (night.visited, night.folder.done(SWEEP_DONE)) == ([], None)
 
 
@@ -203,8 +204,8 @@ def test_a_sweep_that_is_told_to_end_says_retry(night: Night):
         night.orders.end()
         raise HandedBackError(image.uri)
 
-    assert night.sweep(told) is SweepEnd.ENDED
-    assert SweepEnd.ENDED.exit_code == 75
+    assert night.sweep(told) is WorkEnd.ENDED
+    assert WorkEnd.ENDED.exit_code == 75
     assert len(night.visited) == 1
     assert night.tally.images == {}
 
@@ -221,14 +222,14 @@ def test_the_pass_hears_its_orders_too():
         check()
 
     night.orders.check = end_at_the_third  # type: ignore[method-assign]
-    assert night.sweep() is SweepEnd.ENDED
+    assert night.sweep() is WorkEnd.ENDED
     assert len(calls) == 3
 
 
 def test_a_newer_inventory_ends_a_sweep_quietly(night: Night):
     activate(night.runs, "2" + night.folder.run_id, bucket=BUCKET)
-    assert night.sweep() is SweepEnd.SUPERSEDED
-    assert SweepEnd.SUPERSEDED.exit_code == 0
+    assert night.sweep() is WorkEnd.SUPERSEDED
+    assert WorkEnd.SUPERSEDED.exit_code == 0
     assert (night.visited, night.folder.done(SWEEP_DONE)) == ([], None)
 
 
@@ -241,7 +242,7 @@ def test_a_newer_inventory_ends_it_on_its_way_too():
         activate(night.runs, "3", bucket=BUCKET)
         return night.world.reconciler().reconcile(_image)
 
-    assert night.sweep(supersede) is SweepEnd.SUPERSEDED
+    assert night.sweep(supersede) is WorkEnd.SUPERSEDED
     assert len(night.visited) == CHUNK_ENTRIES
 
 
@@ -252,8 +253,8 @@ def test_an_image_that_fails_leaves_the_others_alone_and_the_sweep_to_a_retry(ni
         return night.world.reconciler().reconcile(image)
 
     with capture_logs() as logs:
-        assert night.sweep(fail) is SweepEnd.LEFT
-    assert SweepEnd.LEFT.exit_code == 75
+        assert night.sweep(fail) is WorkEnd.LEFT
+    assert WorkEnd.LEFT.exit_code == 75
     assert night.tally.images == {"left": 1, "removed": 2}
     assert night.folder.done(SWEEP_DONE) is None
     assert [line["error"] for line in logs if line["event"] == "image.left"] == ["UnavailableError"]
@@ -262,18 +263,18 @@ def test_an_image_that_fails_leaves_the_others_alone_and_the_sweep_to_a_retry(ni
 @pytest.mark.parametrize(
     ("error", "end", "visits"),
     [
-        (UnavailableError("away"), SweepEnd.LEFT, 3),
-        (OutOfBudgetError("spent"), SweepEnd.LEFT, 1),
-        (AccessError("denied"), SweepEnd.REFUSED, 1),
-        (ZeroDivisionError("oh"), SweepEnd.DEFECT, 3),
+        (UnavailableError("away"), WorkEnd.LEFT, 3),
+        (OutOfBudgetError("spent"), WorkEnd.LEFT, 1),
+        (AccessError("denied"), WorkEnd.REFUSED, 1),
+        (ZeroDivisionError("oh"), WorkEnd.DEFECT, 3),
     ],
 )
-def test_the_end_says_what_helps(night: Night, error: Exception, end: SweepEnd, visits: int):
+def test_the_end_says_what_helps(night: Night, error: Exception, end: WorkEnd, visits: int):
     with capture_logs() as logs:
         assert night.sweep(fails(error)) is end
     assert len(night.visited) == visits
-    assert sum(line["event"] == "image.defect" for line in logs) == (3 if end is SweepEnd.DEFECT else 0)
-    assert {SweepEnd.LEFT: 75, SweepEnd.REFUSED: 78, SweepEnd.DEFECT: 70}[end] == end.exit_code
+    assert sum(line["event"] == "image.defect" for line in logs) == (3 if end is WorkEnd.DEFECT else 0)
+    assert {WorkEnd.LEFT: 75, WorkEnd.REFUSED: 78, WorkEnd.DEFECT: 70}[end] == end.exit_code
 
 
 @pytest.mark.parametrize(("works", "visits"), [((), LEFT_IN_A_ROW), (("2.tif", "5.tif"), 8)])
@@ -287,7 +288,7 @@ def test_a_service_that_is_down_ends_the_sweep_and_one_that_stumbles_does_not(wo
             return night.world.reconciler().reconcile(image)
         raise UnavailableError("away")
 
-    assert night.sweep(mostly_away) is SweepEnd.LEFT
+    assert night.sweep(mostly_away) is WorkEnd.LEFT
     assert len(night.visited) == visits
 
 
@@ -304,7 +305,7 @@ def test_labels_that_cannot_be_forgotten_are_told_and_leave_the_sweep_to_a_retry
 
     night.world.before = fail
     with capture_logs() as logs:
-        assert night.sweep() is SweepEnd.LEFT
+        assert night.sweep() is WorkEnd.LEFT
     assert [line["image"] for line in logs if line["event"] == "labels.not_forgotten"] == ["s3://imagery/a.tif"]
 
 
@@ -312,17 +313,17 @@ def test_without_the_keys_of_a_csv_nothing_is_swept():
     night = Night({"a.tif": b"x"})
     night.change({})
     night.take_inventory(planned=False)
-    assert night.sweep() is SweepEnd.REFUSED
+    assert night.sweep() is WorkEnd.REFUSED
     assert night.visited == []
 
 
 def test_a_run_of_some_keys_is_not_swept(night: Night):
     part = dataclasses.replace(night.folder.manifest(), request=Request(scope=Scope.PART))
     night.folder.write_manifest(part)
-    assert night.sweep() is SweepEnd.REFUSED
+    assert night.sweep() is WorkEnd.REFUSED
     assert night.visited == []
 
 
 def test_there_is_no_sweep_of_no_run(night: Night):
     night.folder = RunFolder(night.runs, "none")
-    assert night.sweep() is SweepEnd.REFUSED
+    assert night.sweep() is WorkEnd.REFUSED
