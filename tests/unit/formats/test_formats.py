@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from PIL import Image
 
 from batch_job.adapters.ranges import ObjectsInMemory
 from batch_job.adapters.raster import RasterOpener
@@ -81,9 +82,16 @@ def test_the_chips_of_a_real_file_put_together_are_its_pixels(name: str):
         np.testing.assert_array_equal(valid, theirs.dataset_mask() > 0)
         if source.facts.dtypes[0] == "uint8":
             shown = theirs.read([1, 2, 3]) if theirs.count >= 3 else theirs.read([1, 1, 1])
-            np.testing.assert_array_equal(whole, shown * valid)
+            # decoders differ in how they spread halved colours; Pillow's is libjpeg-turbo, rasterio's not everywhere
+            known = [shown * valid, by_pillow(Path(file.key))] if theirs.driver == "JPEG" else [shown * valid]
+            assert any((whole == picture).all() for picture in known)
         else:
             assert (whole.min(), whole.max()) == (0, 255)
+
+
+def by_pillow(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB")).transpose(2, 0, 1)
 
 
 def test_two_workers_stretch_an_image_alike_whatever_part_of_it_they_cut():
