@@ -5,11 +5,16 @@ Steps are numbered as in the docstring of ``merge``.
 
 from dataclasses import dataclass
 
+import shapely
+
+from batch_job.detection.dechip import EDGE_TOLERANCE_PX, EDGE_TOLERANCE_SHARE
 from batch_job.detection.glimpses import ALIKE, JITTER_PX, JITTER_SHARE
 from batch_job.detection.overlaps import CONFUSED, FACING, SAME_OBJECT_SHARE
 from batch_job.values.spaces import ImageDetection, Sides
 
 Box = tuple[float, float, float, float]
+Outline = Box | shapely.Geometry
+"""Boxes are measured by arithmetic, so that equally close pairs come out equal; with shapes polygons are."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,11 @@ class View:
     cut: Sides
     land: Box
     px: float
+    shape: shapely.Polygon | None = None
+
+    @property
+    def outline(self) -> Outline:
+        return self.box if self.shape is None else self.shape
 
     @property
     def chip(self) -> tuple[Box, float]:
@@ -27,7 +37,10 @@ class View:
 
 
 def reference(detections: list[ImageDetection]) -> list[tuple[object, ...]]:
-    """Give (label, confidence, box, cut, number of views) of each object, sorted; of detections in merge's order."""
+    """Give (label, confidence, box, cut, number of views, shape) of each object, sorted; in merge's order.
+
+    The shape is a polygon; None where all views are upright boxes.
+    """
     views = [_view(found) for found in detections]
     pairs = []
     for i, one in enumerate(views):
@@ -44,14 +57,15 @@ def reference(detections: list[ImageDetection]) -> list[tuple[object, ...]]:
             for k in there:
                 of[k] = of[i]
     whole = [[views[k] for k in sorted(objects[n])] for n in set(of)]
-    return sorted(_described(one) for one in whole if not _is_crowd(one, whole))
+    return sorted((_described(one) for one in whole if not _is_crowd(one, whole)), key=lambda facts: facts[:5])
 
 
 def _view(found: ImageDetection) -> View:
     [w], b = found.windows, found.box
     box = (b.min_col, b.min_row, b.max_col, b.max_row)
     land = (w.col_off, w.row_off, w.col_off + w.width, w.row_off + w.height)
-    return View(found.label.name, found.confidence, box, found.cut, land, found.resolution_px)
+    shape = None if found.shape is None else shapely.Polygon(found.shape.points)
+    return View(found.label.name, found.confidence, box, found.cut, land, found.resolution_px, shape)
 
 
 def _closeness(one: View, other: View, views: list[View]) -> float | None:
@@ -62,18 +76,18 @@ def _closeness(one: View, other: View, views: list[View]) -> float | None:
     if chips.index(one.chip) > chips.index(other.chip):
         one, other = other, one
     mine, theirs = _glimpse(one, other), _glimpse(other, one)
-    if mine is None or theirs is None or not _near(mine, one, theirs, other):
+    if mine is None or theirs is None or not _near(_bounds(mine), one, _bounds(theirs), other):
         return None
-    closeness = _iou(_grown(mine, reach), _grown(theirs, reach))
+    closeness = _iou(mine, theirs, reach)
     goes_on, further = _beyond(one, other), _beyond(other, one)
     facing = bool(goes_on) and bool(further)
     if facing:
         agree = closeness >= FACING
     else:
         part, whole = (other, one) if goes_on else (one, other)
-        agree = _area(_shared(part.box, _grown(whole.box, reach))) / _area(part.box) > SAME_OBJECT_SHARE
+        agree = _share(part.outline, whole.outline, reach) > SAME_OBJECT_SHARE
     towards = (not further or one.cut & further) and (not goes_on or other.cut & goes_on) and (goes_on or further)
-    alike = _iou(_grown(one.box, reach), _grown(other.box, reach)) >= ALIKE
+    alike = _iou(one.outline, other.outline, reach) >= ALIKE
     if not (alike or (agree and towards)):  # 3, 4
         return None
     if one.label == other.label:
@@ -81,12 +95,26 @@ def _closeness(one: View, other: View, views: list[View]) -> float | None:
     return closeness if not facing and closeness >= CONFUSED else None
 
 
-def _glimpse(view: View, other: View) -> Box | None:
-    """2."""
+def _glimpse(view: View, other: View) -> Outline | None:
+    """2; of a shape the points near a cut side are moved, on that side's half of its box."""
+    if view.shape is not None:
+        ring = [tuple(_moved(view, point, axis) for axis in (0, 1)) for point in view.shape.exterior.coords]
+        seen = shapely.make_valid(shapely.Polygon(ring)) & shapely.box(*_grown(other.land, JITTER_PX * other.px))
+        return seen if seen.area else None
     sides = zip(view.box, view.land, (Sides.LEFT, Sides.TOP, Sides.RIGHT, Sides.BOTTOM), strict=True)
     completed = [edge if view.cut & side else own for own, edge, side in sides]
     left, top, right, bottom = _shared(tuple(completed), _grown(other.land, JITTER_PX * other.px))  # type: ignore[arg-type]
     return (left, top, right, bottom) if left <= right and top <= bottom else None
+
+
+def _moved(view: View, point: tuple[float, ...], axis: int) -> float:
+    low, high = view.box[axis], view.box[axis + 2]
+    near = max(EDGE_TOLERANCE_PX * view.px, EDGE_TOLERANCE_SHARE * (high - low))
+    for side, half in ((axis, point[axis] < (low + high) / 2), (axis + 2, point[axis] > (low + high) / 2)):
+        at_edge = abs(point[axis] - view.land[side]) <= near
+        if half and at_edge and view.cut & (Sides.LEFT, Sides.TOP, Sides.RIGHT, Sides.BOTTOM)[side]:
+            return view.land[side]
+    return point[axis]
 
 
 def _near(mine: Box, one: View, theirs: Box, other: View) -> bool:
@@ -126,14 +154,14 @@ def _is_crowd(one: list[View], whole: list[list[View]]) -> bool:
     held = 0
     for other in whole:
         fine = [view for view in other if view.px == least and view.label == coarse.label]
-        held += any(_area(_shared(view.box, _grown(coarse.box, JITTER_PX))) / _area(view.box) > 0.7 for view in fine)
+        held += any(_share(view.outline, coarse.outline, JITTER_PX) > 0.7 for view in fine)
     return held > 1
 
 
 def _described(views: list[View]) -> tuple[object, ...]:
     if len(views) == 1:
         [only] = views
-        return only.label, only.confidence, only.box, only.cut, 1
+        return only.label, only.confidence, only.box, only.cut, 1, only.shape
     finest = min(view.px for view in views)
     fine = [view for view in views if view.px == finest]
     box: list[float] = [min(view.box[0] for view in fine), min(view.box[1] for view in fine)]
@@ -147,7 +175,33 @@ def _described(views: list[View]) -> tuple[object, ...]:
         cut = Sides.NONE
         best = max(uncut, key=lambda view: _area(view.box) / view.px**4)
         box = list(best.box) if best.px == finest else _mended(box, best)
-    return *_named(views), tuple(box), cut, len(views)
+    shape = _shape_of(views, box)
+    if shape is not None:
+        box = list(shape.bounds)
+    return *_named(views), tuple(box), cut, len(views), shape
+
+
+def _shape_of(views: list[View], box: list[float]) -> shapely.Geometry | None:
+    """7, of shapes."""
+    if all(view.shape is None for view in views):
+        return None
+    finest = min(view.px for view in views)
+    parts = [_polygon(view.outline) for view in views if view.px == finest]
+    uncut = [view for view in views if not view.cut]
+    if uncut:
+        best = max(uncut, key=lambda view: _polygon(view.outline).area / view.px**4)
+        if best.px == finest:
+            return _polygon(best.outline)
+        if list(shapely.union_all(parts).bounds) != box:
+            parts.append(_polygon(best.outline))
+    union = shapely.union_all(parts)
+    hull = union.convex_hull
+    if union.geom_type == "Polygon" and union.area < 0.9 * hull.area:
+        return shapely.Polygon(union.exterior).simplify(0.1)
+    turned = hull.minimum_rotated_rectangle
+    lands = [view.land for view in views]
+    limits = (min(x[0] for x in lands), min(x[1] for x in lands), max(x[2] for x in lands), max(x[3] for x in lands))
+    return (turned & shapely.box(*limits) if hull.area >= 0.9 * turned.area else hull).simplify(0.1)
 
 
 def _mended(box: list[float], coarse: View) -> list[float]:
@@ -175,6 +229,30 @@ def _area(box: Box) -> float:
     return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
 
 
-def _iou(box: Box, other: Box) -> float:
-    shared = _area(_shared(box, other))
-    return shared / (_area(box) + _area(other) - shared)
+def _iou(some: Outline, other: Outline, reach: float) -> float:
+    if isinstance(some, tuple) and isinstance(other, tuple):
+        some, other = _grown(some, reach), _grown(other, reach)
+        shared = _area(_shared(some, other))
+        return shared / (_area(some) + _area(other) - shared)
+    one, two = _buffered(_polygon(some), reach), _buffered(_polygon(other), reach)
+    both = (one & two).area
+    return float(both / (one.area + two.area - both))
+
+
+def _share(part: Outline, whole: Outline, reach: float) -> float:
+    if isinstance(part, tuple) and isinstance(whole, tuple):
+        return _area(_shared(part, _grown(whole, reach))) / _area(part)
+    return float((_polygon(part) & _buffered(_polygon(whole), reach)).area / _polygon(part).area)
+
+
+def _polygon(outline: Outline) -> shapely.Geometry:
+    return shapely.box(*outline) if isinstance(outline, tuple) else outline
+
+
+def _bounds(outline: Outline) -> Box:
+    return outline if isinstance(outline, tuple) else outline.bounds
+
+
+def _buffered(shape: shapely.Geometry, by_px: float) -> shapely.Geometry:
+    """Corners up to right angles keep their point, as those of boxes do."""
+    return shape.buffer(by_px, join_style="mitre", mitre_limit=1.42)
