@@ -2,7 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from rasterio.io import MemoryFile
+from rasterio.shutil import copy
 
 from batch_job.adapters import ranges, raster_pieces
 from batch_job.adapters.jpeg_blocks import CodedPiece
@@ -139,12 +140,33 @@ def test_the_union_of_the_chips_is_the_image(
     np.testing.assert_array_equal(valid, expected)
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG2000"])
+def cog(pixels: NDArray[Any]) -> bytes:
+    with MemoryFile(tiff(pixels)) as file, file.open() as source, MemoryFile() as made:
+        copy(source, made.name, driver="COG", compress="LZW", blocksize=128)
+        return made.read()
+
+
+NOWHERE = {"crs": None, "transform": rasterio.Affine.identity()}
+LOSSLESS_FORMS: dict[str, Callable[[NDArray[Any]], bytes]] = {
+    "PNG": lambda pixels: pillow(pixels, "PNG"),
+    "JPEG 2000 in one piece": lambda pixels: pillow(pixels, "JPEG2000"),
+    "JPEG 2000 in parts": lambda pixels: pillow(pixels, "JPEG2000", tile_size=(96, 64)),
+    "WebP": lambda pixels: pillow(pixels, "WEBP", lossless=True),
+    "NITF in rows": lambda pixels: tiff(pixels, driver="NITF", **NOWHERE),
+    "NITF in blocks": lambda pixels: tiff(pixels, driver="NITF", blockxsize=64, blockysize=32, **NOWHERE),
+    "BigTIFF, one strip for each band": lambda pixels: tiff(
+        pixels, bigtiff="YES", interleave="band", blockysize=10_000, compress="zstd", endianness="BIG"
+    ),
+    "COG": cog,
+}
+
+
+@pytest.mark.parametrize("form", LOSSLESS_FORMS)
 @settings(max_examples=8, deadline=None)
 @given(grid=grids())
 def test_the_union_of_the_chips_is_the_image_in_other_lossless_formats(form: str, grid: ChipGrid):
     pixels = noise(3, grid.image_height, grid.image_width)
-    with opened(pillow(pixels, form)) as source:
+    with opened(LOSSLESS_FORMS[form](pixels)) as source:
         np.testing.assert_array_equal(put_together(source, grid)[0], pixels)
 
 
