@@ -13,14 +13,14 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import SimpleQueue
 
-from tests.fuzz.mutations import damage
-from tests.fuzz.originals import originals
+from tests.fuzz.mutations import Damaged, damage
+from tests.fuzz.originals import masks, originals
 from tests.fuzz.visit import Ending, Kind, limit_memory, visit
 
 TIMEOUT_S = 20
@@ -39,10 +39,10 @@ class Worker:
         self._example = example
         self._start()
 
-    def visit(self, body: bytes, *, timeout_s: float = TIMEOUT_S) -> Ending:
-        """Send a file through; whatever happens is an ending."""
+    def visit(self, body: bytes, mask: bytes | None = None, *, timeout_s: float = TIMEOUT_S) -> Ending:
+        """Send a file through, and a mask beside it; whatever happens is an ending."""
         try:
-            self._connection.send_bytes(body)
+            self._connection.send((body, mask))
             if self._connection.poll(timeout_s):
                 return self._connection.recv()
         except (EOFError, OSError):
@@ -79,24 +79,27 @@ def _serve(connection: Connection, example: bytes) -> None:
     connection.send(READY)
     while True:
         try:
-            body = connection.recv_bytes()
+            body, mask = connection.recv()
         except EOFError:
             return
-        connection.send(visit(body))
+        connection.send(visit(body, mask))
 
 
-def run(seeds: range, files: Mapping[str, bytes], *, workers: int) -> Iterator[tuple[int, Ending]]:
-    """Yield how each seed ended, in no order."""
+def run(
+    seeds: range, broken: Callable[[int], Damaged], *, workers: int, example: bytes
+) -> Iterator[tuple[int, Ending]]:
+    """Yield how each seed ended, in no order; ``example`` is a good file."""
     idle: SimpleQueue[Worker] = SimpleQueue()
     ended: SimpleQueue[tuple[int, Ending]] = SimpleQueue()
-    made = [Worker(next(iter(files.values()))) for _ in range(workers)]
+    made = [Worker(example) for _ in range(workers)]
     for worker in made:
         idle.put(worker)
 
     def work(seed: int) -> None:
         worker = idle.get()
         try:
-            ended.put((seed, worker.visit(damage(seed, files).body)))
+            made_of = broken(seed)
+            ended.put((seed, worker.visit(made_of.body, made_of.mask)))
         finally:
             idle.put(worker)
 
@@ -113,17 +116,21 @@ def run(seeds: range, files: Mapping[str, bytes], *, workers: int) -> Iterator[t
 
 def fuzz(seeds: range, *, workers: int) -> int:
     """Run seeds and print what failed; gives the exit code."""
-    files = originals()
-    print(f"{len(files)} originals, {len(seeds)} damaged files, {workers} at once", flush=True)
+    files, beside = originals(), masks()
+
+    def broken(seed: int) -> Damaged:
+        return damage(seed, files, beside)
+
+    print(f"{len(files)} originals, {len(beside)} masks, {len(seeds)} damaged files, {workers} at once", flush=True)
     began = told = time.monotonic()
     counts: Counter[str] = Counter()
     failed, slowest, largest = 0, (0.0, 0), (0.0, 0)
-    for seed, ending in run(seeds, files, workers=workers):
+    for seed, ending in run(seeds, broken, workers=workers, example=files["png"]):
         counts[ending.what if ending.kind is Kind.REFUSED else ending.kind] += 1
         slowest, largest = max(slowest, (ending.seconds, seed)), max(largest, (ending.peak_mb, seed))
         if not ending.kind.is_fine:
             failed += 1
-            print(f"seed {seed}: {ending.kind}: {ending.what}\n  {damage(seed, files).story}", flush=True)
+            print(f"seed {seed}: {ending.kind}: {ending.what}\n  {broken(seed).story}", flush=True)
         if time.monotonic() - told > PROGRESS_S:
             told = time.monotonic()
             print(f"{counts.total()} of {len(seeds)} files, {failed} failed, {told - began:.0f} s", flush=True)
@@ -142,9 +149,12 @@ def main() -> int:
     seeds = range(given.seed, given.seed + given.files)
     if given.keep is not None:
         given.keep.mkdir(parents=True, exist_ok=True)
-        files = originals()
+        files, beside = originals(), masks()
         for seed in seeds:
-            (given.keep / f"{seed}.image").write_bytes(damage(seed, files).body)
+            damaged = damage(seed, files, beside)
+            (given.keep / f"{seed}.image").write_bytes(damaged.body)
+            if damaged.mask is not None:
+                (given.keep / f"{seed}.image.msk").write_bytes(damaged.mask)
     return fuzz(seeds, workers=given.workers)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 MOST_AT_ONCE = 3
 HEADER_BYTES = 512
 MANY_BITS = 24
+MASKED_EVERY = 8
+"""Of so many seeds one breaks a mask beside a good image."""
 
 _LARGE = (0, 1, 79, 20_000, 30_000, 65_535, 65_536, 1_000_000, 2**31 - 1, 2**31, 2**32 - 1)
 _TIFF_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 18: 8}
@@ -24,19 +26,29 @@ class Damaged:
 
     story: str
     body: bytes = field(repr=False)
+    mask: bytes | None = field(default=None, repr=False)
+    """What lies beside it as its mask, if anything."""
 
 
-def damage(seed: int, originals: Mapping[str, bytes]) -> Damaged:
-    """Take one of the files and break it in one to three ways."""
+def damage(seed: int, originals: Mapping[str, bytes], masks: Mapping[str, bytes]) -> Damaged:
+    """Take one of the files and break it in one to three ways; some have a mask beside them, and that is broken."""
     dice = random.Random(seed)
+    if seed % MASKED_EVERY:
+        return Damaged(*_broken(dice, originals, originals))
     name = dice.choice(sorted(originals))
-    body, told = originals[name], [name]
+    story, mask = _broken(dice, masks, originals)
+    return Damaged(f"{name} under {story}", originals[name], mask)
+
+
+def _broken(dice: random.Random, files: Mapping[str, bytes], others: Mapping[str, bytes]) -> tuple[str, bytes]:
+    name = dice.choice(sorted(files))
+    body, told = files[name], [name]
     for _ in range(dice.randint(1, MOST_AT_ONCE)):
         mutation = dice.choice(MUTATIONS)
-        other = originals[dice.choice(sorted(originals))]
+        other = others[dice.choice(sorted(others))]
         body = mutation(dice, body, other)
         told.append(mutation.__name__)
-    return Damaged(", ".join(told), body)
+    return ", ".join(told), body
 
 
 def flipped_bits(dice: random.Random, body: bytes, _other: bytes) -> bytes:

@@ -48,6 +48,32 @@ def originals() -> dict[str, bytes]:
         return {**drawn, **dict(_by_gdal()), **dict(_by_pillow())}
 
 
+def masks() -> dict[str, bytes]:
+    """Make masks for beside them, by name."""
+    shown = (_noise(3) > 30).astype(np.uint8) * 255
+    blocks = {"tiled": True, "blockxsize": 128, "blockysize": 64}
+    return {
+        "a mask": _mask(shown[:1], "2", compress="DEFLATE"),
+        "a mask in blocks": _mask(shown[:1], "2", compress="LZW", **blocks),
+        "a mask in one strip": _mask(shown[:1], "2", compress="ZSTD", blockysize=HEIGHT),
+        "a mask of single bits": _mask(shown[:1] // 255, "2", nbits=1, compress="CCITTFAX4"),
+        "a mask for each band": _mask(shown, "0", compress="DEFLATE", interleave="BAND"),
+        "a mask in JPEG": _mask(shown, "0", compress="JPEG", bigtiff="YES", **blocks),
+        "a mask in floating point": _mask(shown[:1].astype(np.float32), "2", endianness="BIG"),
+    }
+
+
+def _mask(shown: NDArray[Any], flags: str, **profile: Any) -> bytes:
+    bands, height, width = shown.shape
+    facts = {"driver": "GTiff", "count": bands, "height": height, "width": width, "dtype": str(shown.dtype)}
+    with warnings.catch_warnings(), MemoryFile() as file:
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with file.open(**{**facts, **profile}) as made:
+            made.write(shown)
+            made.update_tags(**{f"INTERNAL_MASK_FLAGS_{band}": flags for band in (1, 2, 3, 4)})
+        return bytes(file.read())
+
+
 def tiff_of(**profile: Any) -> bytes:
     """Make one TIFF more, of three bands."""
     return _gdal(_noise(3), **profile)

@@ -1,13 +1,13 @@
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from rasterio import Affine
 
 from tests.fuzz.images import Worker, run
-from tests.fuzz.mutations import MUTATIONS, damage
-from tests.fuzz.originals import HEIGHT, originals, tiff_of
+from tests.fuzz.mutations import MASKED_EVERY, MUTATIONS, Damaged, damage
+from tests.fuzz.originals import HEIGHT, masks, originals, tiff_of
 from tests.fuzz.visit import MOST_CHIPS, Kind
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bounds and peaks of memory are Linux's")
@@ -20,6 +20,16 @@ LONG = 4
 @pytest.fixture(scope="module")
 def files() -> dict[str, bytes]:
     return originals()
+
+
+@pytest.fixture(scope="module")
+def beside() -> dict[str, bytes]:
+    return masks()
+
+
+@pytest.fixture(scope="module")
+def broken(files: dict[str, bytes], beside: dict[str, bytes]) -> Callable[[int], Damaged]:
+    return lambda seed: damage(seed, files, beside)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +57,10 @@ def with_part_height(jp2: bytes, rows: int, *, of: int = HEIGHT) -> bytes:
     return bytes(claimed)
 
 
-def test_damaged_images_end_as_chips_or_as_input_errors(files: dict[str, bytes]) -> None:
-    endings = dict(run(A_FEW, files, workers=2))
+def test_damaged_images_end_as_chips_or_as_input_errors(
+    files: dict[str, bytes], broken: Callable[[int], Damaged]
+) -> None:
+    endings = dict(run(A_FEW, broken, workers=2, example=files["png"]))
     assert set(endings) == set(A_FEW)
     assert not {seed: ending for seed, ending in endings.items() if not ending.kind.is_fine}
 
@@ -59,12 +71,26 @@ def test_every_original_passes_whole_but_complex_numbers_and_sequences(files: di
     assert refused == {"complex": "unsupported", "tiff-multipage": "unsupported"}
 
 
-def test_a_seed_always_gives_the_same_file(files: dict[str, bytes]) -> None:
-    assert [damage(seed, files) for seed in A_FEW] == [damage(seed, files) for seed in A_FEW]
+def test_every_mask_passes_whole_beside_an_image(
+    files: dict[str, bytes], beside: dict[str, bytes], worker: Worker
+) -> None:
+    endings = {name: worker.visit(files["planar"], body) for name, body in beside.items()}
+    assert {ending.kind for ending in endings.values()} == {Kind.CHIPS}
+    assert worker.visit(files["planar"], b"").what == "unreadable"
 
 
-def test_every_kind_of_damage_happens(files: dict[str, bytes]) -> None:
-    stories = " ".join(damage(seed, files).story for seed in range(100))
+def test_a_seed_always_gives_the_same_file(broken: Callable[[int], Damaged]) -> None:
+    assert [broken(seed) for seed in A_FEW] == [broken(seed) for seed in A_FEW]
+
+
+def test_some_seeds_break_a_mask_beside_a_good_image(files: dict[str, bytes], broken: Callable[[int], Damaged]) -> None:
+    made = [broken(seed) for seed in range(4 * MASKED_EVERY)]
+    assert [one.mask is not None for one in made].count(True) == 4
+    assert {one.body for one in made if one.mask is not None} <= set(files.values())
+
+
+def test_every_kind_of_damage_happens(broken: Callable[[int], Damaged]) -> None:
+    stories = " ".join(broken(seed).story for seed in range(100))
     assert not [mutation.__name__ for mutation in MUTATIONS if mutation.__name__ not in stories]
 
 

@@ -22,7 +22,7 @@ from batch_job.settings import PipelineSettings
 from batch_job.spend.archive import Archive
 from batch_job.tally import Tally
 from batch_job.values.answers import Answer
-from batch_job.values.image import ImageRef, ImageVersion
+from batch_job.values.image import ImageRef, ImageVersion, SideFile
 from batch_job.values.objects import ObjectFacts
 from batch_job.values.spaces import Chip, PixelBox
 from batch_job.values.work import Processed, Work
@@ -35,6 +35,7 @@ CHIP_PX = 256
 """So that the small images have several chips."""
 
 IMAGE = ImageRef("fuzz", "folder/image")
+BESIDE = ImageRef("fuzz", "folder/image.msk")
 PLANTED = (PlantedObject("Car", 90.0, PixelBox(20.5, 10, 260, 90)), PlantedObject("Harbor", 80.0, None))
 
 MOST_CHIPS = 500
@@ -104,12 +105,12 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
 
 
-def visit(body: bytes) -> Ending:
-    """Send a file through all stages."""
+def visit(body: bytes, mask: bytes | None = None) -> Ending:
+    """Send a file, and a mask beside it, through all stages."""
     _forget_peak()
     began = time.perf_counter()
     try:
-        kind, what = Kind.CHIPS, f"{_process_twice(body)} chips"
+        kind, what = Kind.CHIPS, f"{_process_twice(body, mask)} chips"
     except OutOfBudgetError as error:
         kind, what = Kind.CHIPS, str(error)
     except InputError as error:
@@ -124,11 +125,12 @@ def visit(body: bytes) -> Ending:
     return Ending(kind, what, time.perf_counter() - began, peak_mb)
 
 
-def _process_twice(body: bytes) -> int:
+def _process_twice(body: bytes, mask: bytes | None) -> int:
     """Process, then again from the archive alone; gives the number of chips sent."""
     detector = _Counting()
+    bodies = {IMAGE: body} if mask is None else {IMAGE: body, BESIDE: mask}
     pipeline = Pipeline(
-        open_raster=RasterOpener(ObjectsInMemory({IMAGE: body})),
+        open_raster=RasterOpener(ObjectsInMemory(bodies)),
         detector=detector,
         transform=GdalGroundTransform(),
         settings=PipelineSettings(detector="http@http://127.0.0.1:9", chip_px=CHIP_PX),
@@ -136,10 +138,11 @@ def _process_twice(body: bytes) -> int:
         archive=Archive(MemoryArchiveStore()),
     )
     settings = pipeline.settings
-    version = ImageVersion("etag", (), settings.detection_fingerprint, settings.index_fingerprint)
+    sides = () if mask is None else (SideFile(BESIDE.key, _md5(mask)),)
+    version = ImageVersion("etag", sides, settings.detection_fingerprint, settings.index_fingerprint)
     work = Work(
         IMAGE,
-        ObjectFacts(etag=hashlib.md5(body, usedforsecurity=False).hexdigest(), size=len(body), last_modified=EPOCH),
+        ObjectFacts(etag=_md5(body), size=len(body), last_modified=EPOCH),
         version,
         epoch=1,
     )
@@ -149,6 +152,10 @@ def _process_twice(body: bytes) -> int:
     assert detector.asked == asked, f"{detector.asked - asked} chips were bought again"
     assert _documents(again) == _documents(first), "re-indexing gives other documents"
     return asked
+
+
+def _md5(body: bytes) -> str:
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
 def _documents(processed: Processed) -> str:
