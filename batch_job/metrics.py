@@ -24,7 +24,7 @@ class Metric(StrEnum):
     IMAGES = "Images"
     """Visited to their end, failed ones too."""
     CHIPS = "Chips"
-    """Of these images, blank and archived ones too."""
+    """Of these images, blank and archived ones too; none outside the area of interest."""
     CALLS = "Calls"
     """Of the detector, those that it answered: what is paid."""
     THROTTLES = "Throttles"

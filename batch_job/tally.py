@@ -11,7 +11,7 @@ from batch_job.metrics import Metric
 from batch_job.ports import Count
 from batch_job.values.work import Failed, Indexed, Outcome, Removed, Skipped
 
-_OF_A_VISIT = (Count.CHIPS, Count.BLANK, Count.KEPT, Count.LABELS)
+_OF_A_VISIT = (Count.CHIPS, Count.BLANK, Count.KEPT, Count.LABELS, Count.SKIPPED, Count.NOT_LIMITED)
 """Counted again when an image is visited again."""
 
 
@@ -91,12 +91,14 @@ class Tally:
             "images": {"total": sum(self.images.values()), **dict(sorted(self.images.items()))},
             "errors": dict(sorted(self.errors.items())),
             "chips": {
-                "total": counts[Count.CHIPS],
+                "total": counts[Count.CHIPS] + counts[Count.SKIPPED],
                 "sent": calls,
                 "blank": counts[Count.BLANK],
                 "from_archive": counts[Count.KEPT],
                 "rejected": counts[Count.REJECTED],
+                "skipped": counts[Count.SKIPPED],
             },
+            "not_limited": counts[Count.NOT_LIMITED],
             "calls": {"answered": calls, "throttled": counts[Count.THROTTLED]},
             "labels": counts[Count.LABELS],
             "seconds": {stage: round(seconds, 2) for stage, seconds in sorted(self.seconds.items())},

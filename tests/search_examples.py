@@ -85,7 +85,7 @@ def described(image: ImageRef = HARBOUR, **changes: Any) -> ImageDocument:
         "footprint": square(10.0, 54.0, side=0.1),
         "center": LonLat(lon=10.0, lat=54.0),
         "labels": ("Boat", "Car"),
-        "chips": ChipCounts(total=120, sent=100, blank=20, rejected=1),
+        "chips": ChipCounts(total=150, sent=100, blank=20, rejected=1, skipped=30),
         "engine": "rekognition",
         "model_version": "3.0",
         "cost_usd": 0.1,

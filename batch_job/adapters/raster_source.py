@@ -109,7 +109,7 @@ class GdalRaster:
 
     def read_sample(self, *, bands: Sequence[int], max_px: int) -> Pixels:
         """Read pixels from all over the image, of few of its blocks; see ``ports.RasterSource``."""
-        if max(self.facts.width, self.facts.height) <= max_px or self._has_copy_for(max_px):
+        if max(self.facts.width, self.facts.height) <= max_px or self.has_copy_for(max_px):
             return self.read_overview(bands=bands, max_px=max_px)
         for blocks in SAMPLE_BLOCKS:
             windows = sample_of(self.layout, blocks=blocks)
@@ -118,7 +118,8 @@ class GdalRaster:
                 break
         return sample
 
-    def _has_copy_for(self, max_px: int) -> bool:
+    def has_copy_for(self, max_px: int) -> bool:
+        """Tell whether an overview costs little; see ``ports.RasterSource``."""
         beside = self.pixels.beside
         return self.layout.has_copy_for(max_px) and (beside is None or beside.has_copy_for(max_px))
 

@@ -182,7 +182,7 @@ class S3Reader:
                         f"{image.uri}: encrypted under a customer's own key (SSE-C), without which nobody reads it"
                     ) from error
                 raise
-            body = _whole_body(answer)
+            body = whole_body(answer)
         size = int(answer["ContentRange"].rpartition("/")[2])
         return Portion(body, object_size=size, etag=answer["ETag"].strip('"'))
 
@@ -204,7 +204,7 @@ class S3ArchiveStore:
                 if error_code(error) in _MISSING:
                     return None
                 raise
-            return _whole_body(answer)
+            return whole_body(answer)
 
     def put(self, key: str, body: bytes) -> None:
         """Write a whole object."""
@@ -264,7 +264,8 @@ def _boot_ms() -> int:
     return time.clock_gettime_ns(_BOOT_CLOCK) // 10**6
 
 
-def _whole_body(answer: "GetObjectOutputTypeDef") -> bytes:
+def whole_body(answer: "GetObjectOutputTypeDef") -> bytes:
+    """Read what a GET brings; inside ``as_ours``, as it may break off."""
     # not `with body`: that gives the raw stream, whose errors botocore does not translate
     with closing(answer["Body"]) as body:
         return body.read()

@@ -24,11 +24,12 @@ def agree(request: Request, sources: list[Source], buckets: Buckets) -> None:
     if not request.is_paid or request.agreed or request.max_calls is not None:
         return
     with _counted(request, sources) as images:
-        estimate = estimate_calls(images, buckets.open_raster, request.settings, buckets.transform)
+        estimate = estimate_calls(images, buckets.open_raster, request.settings, buckets.transform, request.area)
     price = price_of_calls(estimate.calls, detector=request.settings.detector)
+    outside = f"{estimate.skipped:,} chips outside the area of interest are not cut; " if estimate.skipped else ""
     raise click.UsageError(
         f"this run makes at most {estimate.calls:,} calls to Amazon Rekognition for {estimate.images:,} images, about "
-        f"${price:,.3f} at list price; blank chips and answers in the archive cost nothing. "
+        f"${price:,.3f} at list price; {outside}blank chips and answers in the archive cost nothing. "
         f"Agree with --yes, or set a ceiling with --max-calls N"
     )
 

@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 from pydantic import ValidationError
@@ -15,19 +15,23 @@ from batch_job.cli.display import Share, watched
 from batch_job.cli.options import check_local, flag
 from batch_job.cli.sources import S3_SCHEME, split_s3
 from batch_job.errors import SettingsError
+from batch_job.place.areas import AreaOfInterest
 from batch_job.settings import PREFIX, PipelineSettings
+from batch_job.settings.area import read_area_file
+from batch_job.settings.area_geojson import parse_area
 from batch_job.spend.prices import is_paid
 from batch_job.tally import Tally
 from batch_job.values.work import Redo
+from batch_job.wiring.area import with_area
 from batch_job.wiring.endpoints import Endpoints
-from batch_job.wiring.run import Run, new_run_id
+from batch_job.wiring.run import Buckets, Run, new_run_id
 
 TO_INDEX = "index"
 
 _SETTINGS = (
     *("detector", "chip_px", "overlap_px", "min_confidence", "encoding", "jpeg_quality", "stretch", "bands"),
     *("overview_pass", "target_gsd_m", "calls_in_flight", "before_detection", "after_merging"),
-    *("include_labels", "exclude_labels"),
+    *("include_labels", "exclude_labels", "area_of_interest"),
 )
 _TOGETHER = ("chip_px", "overlap_px")
 _HOOKS = {"before_detection", "after_merging"}
@@ -49,12 +53,23 @@ class Request:
     shows_progress: bool
     tally: Tally = field(default_factory=Tally)
     run_id: str = field(default_factory=new_run_id)
+    area: AreaOfInterest | None = None
+    """Once it is read; see ``limited``."""
 
     @property
     def run(self) -> Run:
         """What the wiring needs to know of it."""
         redo = Redo.DETECTION if self.redo else Redo.NOTHING
-        return Run(progress=self.tally, max_calls=self.max_calls, redo=redo, id=self.run_id)
+        return Run(progress=self.tally, max_calls=self.max_calls, redo=redo, id=self.run_id, area=self.area)
+
+    def limited(self, buckets: Buckets) -> Self:
+        """Read the area of interest, where there is one.
+
+        Raises:
+            SettingsError: it cannot be read, or is none.
+        """
+        settings, area = with_area(self.settings, buckets.client)
+        return replace(self, settings=settings, area=area)
 
     def watched(self, share: Share) -> AbstractContextManager[None]:
         """Show progress while the block runs, unless that is not wanted."""
@@ -138,6 +153,17 @@ def check(given: Mapping[str, Any]) -> None:
             raise click.UsageError(
                 f"--archive must not be in the imagery bucket {archive!r}: every part would be an event"
             )
+
+
+def check_area(settings: PipelineSettings) -> None:
+    """Refuse an area of interest on this machine that is none; one in S3 is read later, through the run's own client.
+
+    Raises:
+        SettingsError: says what to do.
+    """
+    place = settings.area_of_interest
+    if place and not place.startswith(S3_SCHEME):
+        parse_area(read_area_file(place), name=place)
 
 
 def _check_file(given: Mapping[str, Any]) -> None:

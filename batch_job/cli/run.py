@@ -14,7 +14,7 @@ from batch_job import logs
 from batch_job.cli.display import ConsoleFile, stderr_console
 from batch_job.cli.memory import peak_mb
 from batch_job.cli.options import endpoint_options, setting
-from batch_job.cli.request import TO_INDEX, Request, check, checked_settings
+from batch_job.cli.request import TO_INDEX, Request, check, check_area, checked_settings
 from batch_job.cli.run_to_file import run_to_file
 from batch_job.cli.run_to_index import run_to_index
 from batch_job.cli.stand_ins import LocalServices, Needed, local_services
@@ -46,6 +46,7 @@ log = structlog.get_logger()
 @setting("after_merging", multiple=True, metavar="MODULE:NAME", text="Hook on an image's features.")
 @setting("include_labels", metavar="NAME,...", text="Only these labels, and those below them.", default="all")
 @setting("exclude_labels", metavar="NAME,...", text="Not these labels; those below them stay.")
+@setting("area_of_interest", metavar="FILE.geojson", text="Cut only chips that touch its polygons; path or s3:// URI.")
 @click.option(
     "--archive",
     "archive_uri",
@@ -83,7 +84,7 @@ def run(**given: Any) -> int:
           --index https://search.example.com --archive s3://my-archive/answers
     """  # noqa: D301  click reads \b as "do not rewrap"
     check(given)
-    checked_settings(given)  # before a server starts, or anything else
+    check_area(checked_settings(given))  # before a server starts, or anything else
     console = stderr_console()
     logs.configure(given["log_level"], file=ConsoleFile(console) if console.is_terminal else None)
     with _services(given) as services:
@@ -159,7 +160,12 @@ def _print_lines(tally: Tally) -> None:
     click.echo(f"images  {outcomes or 'none'}")
     if summary["errors"]:
         click.echo(f"failed  {', '.join(f'{n:,} {code}' for code, n in summary['errors'].items())}")
-    click.echo(f"chips   {chips['total']:,}: {chips['blank']:,} blank, {chips['from_archive']:,} from the archive")
+    outside = f", {chips['skipped']:,} outside the area of interest" if chips["skipped"] else ""
+    click.echo(
+        f"chips   {chips['total']:,}: {chips['blank']:,} blank, {chips['from_archive']:,} from the archive{outside}"
+    )
+    if summary["not_limited"]:
+        click.echo(f"area    {summary['not_limited']:,} images have no place on the ground, and were cut whole")
     refused = f", {chips['rejected']:,} chips refused by the detector" if chips["rejected"] else ""
     click.echo(f"calls   {calls['answered']:,} answered, {calls['throttled']:,} throttled{refused}")
     click.echo(f"labels  {summary['labels']:,}")

@@ -86,6 +86,7 @@ class _Visits:
 def run_to_file(request: Request) -> int:
     """Run every source through the stages and write what was found; give the exit code."""
     buckets = open_buckets(request.endpoints)
+    request = request.limited(buckets)
     sources = list(find_sources(request.sources, buckets.store))
     agree(request, sources, buckets)
     path = Path(request.to)

@@ -24,6 +24,7 @@ Listings = dict[str, tuple[Area, list[Source]]]
 def run_to_index(request: Request) -> int:
     """Reconcile every image of the sources, and what the index knows below them; give the exit code."""
     buckets = open_buckets(request.endpoints)
+    request = request.limited(buckets)
     listings = dict(_listings(request, buckets))
     uploaded = list(_uploaded(request, buckets))
     sources = _each_once([*uploaded, *(source for _, found in listings.values() for source in found)])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from batch_job.detection.answers import parse
 from batch_job.detection.dechip import dechip
 from batch_job.errors import AnswerError
-from batch_job.imagery.grid import count
+from batch_job.imagery.chosen import Chosen
 from batch_job.values.answers import ArchivedAnswer, ChipBlank, ChipRejected, RawAnswer
 from batch_job.values.documents import ChipCounts
 from batch_job.values.spaces import ChipGrid, ImageDetection, Window
@@ -17,7 +17,8 @@ from batch_job.values.spaces import ChipGrid, ImageDetection, Window
 class Findings:
     """What is known of an image's chips; grows while answers arrive."""
 
-    grid: ChipGrid
+    chosen: Chosen
+    """What is to be known; what is known of other chips is passed over."""
     min_confidence: float
     known: set[Window] = field(default_factory=set)
     detections: list[ImageDetection] = field(default_factory=list)
@@ -26,6 +27,11 @@ class Findings:
     rejected: int = 0
     refused: dict[Window, ChipRejected] = field(default_factory=dict)
     model_version: str = ""
+
+    @property
+    def grid(self) -> ChipGrid:
+        """How the image is cut."""
+        return self.chosen.grid
 
     def add(self, answer: ArchivedAnswer) -> None:
         """Add what is known of a chip.
@@ -58,7 +64,7 @@ class Findings:
         order, not the chips.
         """
         for answer in answers:
-            if answer.frame.window not in self.known:
+            if answer.frame.window not in self.known and answer.frame.window in self.chosen:
                 with suppress(AnswerError):
                     self.add(answer)
         if self.sent and self.sent == self.rejected:
@@ -79,4 +85,6 @@ class Findings:
     @property
     def counts(self) -> ChipCounts:
         """Count the chips by what became of them."""
-        return ChipCounts(total=count(self.grid), sent=self.sent, blank=self.blank, rejected=self.rejected)
+        skipped = self.chosen.skipped
+        total = skipped + self.chosen.count
+        return ChipCounts(total=total, sent=self.sent, blank=self.blank, rejected=self.rejected, skipped=skipped)

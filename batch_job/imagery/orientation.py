@@ -99,6 +99,10 @@ class UprightRaster:
         """Read pixels from all over; in which arrangement does not matter. See ``ports.RasterSource``."""
         return self.source.read_sample(bands=bands, max_px=max_px)
 
+    def has_copy_for(self, max_px: int) -> bool:
+        """Tell whether an overview costs little; see ``ports.RasterSource``."""
+        return self.source.has_copy_for(max_px)
+
     @property
     def _turn(self) -> Turn:
         return Turn.by_exif(self.source.facts.orientation)
@@ -121,11 +125,6 @@ def turned_facts(facts: RasterFacts) -> RasterFacts:
     width, height = turn.seen_size(width=facts.width, height=facts.height)
     place = _turned_place(facts.georeference, turn, width=width, height=height)
     return replace(facts, width=width, height=height, georeference=place)
-
-
-def lying_facts(source: RasterSource) -> RasterFacts:
-    """Give the header of a raster as it lies in its file, turned or not since."""
-    return source.source.facts if isinstance(source, UprightRaster) else source.facts
 
 
 def _back(turn: Turn) -> Turn:

@@ -52,6 +52,11 @@ def shrink_of(grid: ChipGrid, settings: PipelineSettings) -> int:
     return max(1, grid.chip_px // settings.chip_px)
 
 
+def shrink_to(max_px: int, grid: ChipGrid) -> int:
+    """Tell how many times smaller a side an image is at most ``max_px`` a side."""
+    return max(1, -(-max(grid.image_width, grid.image_height) // max_px))
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Reads windows and overviews of one raster as (3, rows, columns) 8-bit RGB with their validity masks."""

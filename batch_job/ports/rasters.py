@@ -57,6 +57,10 @@ class RasterSource(Protocol):
         """Read the whole image, scaled down so that neither side is over ``max_px``. Raises as ``read_windows``."""
         ...
 
+    def has_copy_for(self, max_px: int) -> bool:
+        """Tell whether the file holds a smaller copy of the image, not much larger than ``max_px`` a side."""
+        ...
+
     def read_sample(self, *, bands: Sequence[int], max_px: int) -> Pixels:
         """Read about ``max_px``² pixels from all over the image, in any arrangement, without reading all of it.
 

@@ -61,6 +61,10 @@ class Count(StrEnum):
     THROTTLED = auto()
     """Attempts that the service refused for going too fast; not paid."""
     LABELS = auto()
+    SKIPPED = auto()
+    """Chips outside the area of interest: none of those planned."""
+    NOT_LIMITED = auto()
+    """Images cut whole although there is an area of interest: they have no place on the ground."""
 
 
 class Progress(Protocol):

@@ -57,7 +57,7 @@ IMAGE_FIELDS: Mapping[str, Mapping[str, Any]] = {
     "footprint": _GEO_SHAPE,
     "center": _GEO_POINT,
     "labels": _WORDS,
-    "chips": _object(total=_INTEGER, sent=_INTEGER, blank=_INTEGER, rejected=_INTEGER),
+    "chips": _object(total=_INTEGER, sent=_INTEGER, blank=_INTEGER, rejected=_INTEGER, skipped=_INTEGER),
     "engine": _KEYWORD,
     "model_version": _KEYWORD,
     "cost_usd": _DOUBLE,

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from batch_job.errors import SettingsError
+from batch_job.settings.area import AREA_TEXT
 
 DETECTION_VERSION = 2
 """Raise when the code cuts or encodes chips differently, so that old answers are not taken for new ones."""
@@ -120,6 +121,10 @@ class PipelineSettings(BaseSettings):
     exclude_labels: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="These labels are not indexed, comma-separated; what is below them is."
     )
+    area_of_interest: str = Field(default="", description=AREA_TEXT)
+    area_digest: str = Field(
+        default="", pattern="^([0-9a-f]{32})?$", description="Names what stands in that file; whoever reads it says so."
+    )
     requester_pays: bool = Field(default=False, description="Pay for requests to a bucket whose owner does not.")
     stack: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9-]{0,127})?$", description="Names this deployment.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Log from here up.")
@@ -195,11 +200,13 @@ class PipelineSettings(BaseSettings):
     def index_fingerprint(self) -> str:
         """Name everything that documents depend on beside the raw answers.
 
-        Labels that are chosen count when there are any: an index from before there was a choice stays as it is.
+        Labels that are chosen, and an area of interest, count when there are any: an index from before there was a
+        choice stays as it is. An area counts by what its file says, wherever that stands.
         """
         chosen = {"include_labels": self.include_labels, "exclude_labels": self.exclude_labels}
         labels = {name: sorted({one.casefold() for one in ones}) for name, ones in chosen.items() if ones}
-        return _fingerprint(version=INDEX_VERSION, after_merging=self.after_merging, **labels)
+        area = {"area": self.area_digest} if self.area_digest else {}
+        return _fingerprint(version=INDEX_VERSION, after_merging=self.after_merging, **labels, **area)
 
 
 def split(value: object) -> object:

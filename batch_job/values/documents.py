@@ -25,6 +25,13 @@ class ChipCounts:
     sent: int = 0
     blank: int = 0
     rejected: int = 0
+    skipped: int = 0
+    """Outside the area of interest, so never cut."""
+
+    def to_source(self) -> dict[str, int]:
+        """Encode; where nothing was skipped nothing is said of it, as before there were areas of interest."""
+        skipped = {"skipped": self.skipped} if self.skipped else {}
+        return {"total": self.total, "sent": self.sent, "blank": self.blank, "rejected": self.rejected, **skipped}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +92,7 @@ class ImageDocument:
             "footprint": None if self.footprint is None else self.footprint.to_geojson(),
             "center": _position(self.center),
             "labels": list(self.labels),
-            "chips": {
-                "total": self.chips.total,
-                "sent": self.chips.sent,
-                "blank": self.chips.blank,
-                "rejected": self.chips.rejected,
-            },
+            "chips": self.chips.to_source(),
             "engine": self.engine,
             "model_version": self.model_version,
             "cost_usd": self.cost_usd,

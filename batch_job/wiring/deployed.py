@@ -24,6 +24,7 @@ from batch_job.spend.metered import Meter, MeteredDetector
 from batch_job.tally import Tally
 from batch_job.values.budget import Lane
 from batch_job.values.work import Redo
+from batch_job.wiring.area import with_area
 from batch_job.wiring.endpoints import Endpoints
 from batch_job.wiring.run import Buckets, Run, archive_store, open_buckets, pipeline
 
@@ -75,11 +76,12 @@ def open_services(settings: JobSettings | LiveSettings, *, run_id: str) -> Servi
     """Connect to everything that the settings name; the indices must stand.
 
     Raises:
-        SettingsError, AccessError: region or credentials are missing.
+        SettingsError, AccessError: region or credentials are missing, or the area of interest.
     """
     endpoints = Endpoints(region=os.environ.get(REGION), requester_pays=settings.requester_pays)
     tally = Tally()
     buckets = open_buckets(endpoints)
+    settings, area = with_area(settings, buckets.client)
     bucket, _, prefix = settings.runs_uri.removeprefix("s3://").partition("/")
     auth = auth_for(settings.index_url, region=endpoints.region)
     client, names = open_client(settings.index_url, http_auth=auth), IndexNames(settings.index_prefix)
@@ -90,7 +92,7 @@ def open_services(settings: JobSettings | LiveSettings, *, run_id: str) -> Servi
         runs=S3RunStore(buckets.client, bucket=bucket, prefix=prefix),
         ledger=OpenSearchLedger(client, names),
         labels=OpenSearchLabelIndex(client, names, buckets.clock),
-        stages=pipeline(settings, endpoints, buckets, Run(progress=tally, id=run_id), archive=archive),
+        stages=pipeline(settings, endpoints, buckets, Run(progress=tally, id=run_id, area=area), archive=archive),
         budget=_budget(settings, endpoints),
         tally=tally,
         owner=f"{socket.gethostname()}-{secrets.token_hex(4)}",

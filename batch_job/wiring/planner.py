@@ -14,6 +14,7 @@ from batch_job.metrics import Metrics
 from batch_job.ports import Ledger
 from batch_job.search.mappings import IndexNames
 from batch_job.settings import PlannerSettings
+from batch_job.wiring.area import with_area_digest
 from batch_job.wiring.filters import filters_of
 
 REGION = "AWS_REGION"
@@ -24,10 +25,11 @@ def open_planner(settings: PlannerSettings) -> Planner:
     """Connect a planner to everything that the settings name; one for each process.
 
     Raises:
-        SettingsError, AccessError: region or credentials are missing.
+        SettingsError, AccessError: region or credentials are missing, or the area of interest.
     """
     region = os.environ.get(REGION)
     s3 = s3_client(region=region)
+    settings = with_area_digest(settings, s3)
     runs_bucket, _, runs_prefix = settings.runs_uri.removeprefix("s3://").partition("/")
     return Planner(
         open_stream=S3Streams(s3),

@@ -23,6 +23,7 @@ from batch_job.adapters.side_files import SideFileReader
 from batch_job.adapters.signing import auth_for
 from batch_job.errors import SettingsError
 from batch_job.ledger.reconcile import Reconciler
+from batch_job.place.areas import AreaOfInterest
 from batch_job.ports import Detector, GroundTransform, LabelIndex, ObjectStore, OpenRaster, Progress, ReadSideFile
 from batch_job.process import Pipeline
 from batch_job.search.mappings import IndexNames
@@ -49,6 +50,8 @@ class Run:
     max_calls: int | None = None
     redo: Redo = Redo.NOTHING
     id: str = field(default_factory=new_run_id)
+    area: AreaOfInterest | None = None
+    """None: all of every image is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,7 @@ def pipeline(
         settings=settings,
         progress=run.progress,
         archive=archive,
+        area=run.area,
         run_id=run.id,
     )
 

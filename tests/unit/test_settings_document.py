@@ -19,7 +19,7 @@ from tests.golden_files import REWRITE
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 HEAD = "| name | default | meaning |\n|---|---|---|\n"
-OF_THE_STACK = {"settings_revision", "budget_table", "backfill_calls_per_s", "live_calls_per_s", "stack"}
+OF_THE_STACK = {"settings_revision", "budget_table", "backfill_calls_per_s", "live_calls_per_s", "stack", "area_digest"}
 """What a deployment gives its workers, and nobody sets by hand."""
 
 

@@ -315,10 +315,10 @@ def test_the_summary_as_json_has_a_fixed_shape(image, out, rekognition):
     summary = json.loads(done.stdout)
     assert summary["images"] == {"total": 1, "indexed": 1}
     assert summary["errors"] == {}
-    assert summary["chips"] == {"total": 1, "sent": 1, "blank": 0, "from_archive": 0, "rejected": 0}
+    assert summary["chips"] == {"total": 1, "sent": 1, "blank": 0, "from_archive": 0, "rejected": 0, "skipped": 0}
     assert summary["calls"] == {"answered": 1, "throttled": 0}
     assert isinstance(summary["peak_memory_mb"], int)
-    assert set(summary) == {"images", "errors", "chips", "calls", "labels", "seconds", "peak_memory_mb"}
+    assert set(summary) == {"images", "errors", "chips", "not_limited", "calls", "labels", "seconds", "peak_memory_mb"}
     assert set(summary["seconds"]) == {"detect", "merge", "place", "hooks", "documents"}
     assert summary["labels"] == len(Written.read(out).labels("a.tif"))
 
