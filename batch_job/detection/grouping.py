@@ -1,9 +1,14 @@
 """From pairs of views to objects: what hangs together, as long as no object has two views of one chip."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from batch_job.detection.ordering import order_of
 from batch_job.detection.overlaps import Pairs
 from batch_job.detection.views import Flags, Ints
+
+MAX_AT_ONCE = 100_000
 
 
 def group(pairs: Pairs, chips: Ints) -> Ints:
@@ -19,11 +24,21 @@ def group(pairs: Pairs, chips: Ints) -> Ints:
     doubtful = _has_two_of_a_chip(hanging, chips)
     if not doubtful.any():
         return hanging
-    objects = np.where(doubtful, np.arange(len(chips)), hanging)
-    which = np.flatnonzero(doubtful[pairs.first])
-    order = np.lexsort((pairs.second[which], pairs.first[which], -pairs.closeness[which]))
-    _join_one_by_one(pairs, which[order], chips, objects)
+    objects = hanging.copy()
+    views = np.flatnonzero(doubtful)
+    objects[views] = views[_in_order(_among(pairs, doubtful), chips[views])]
     return objects
+
+
+def _among(pairs: Pairs, doubtful: Flags) -> Pairs:
+    """Give the pairs of doubtful views, the closest first, and views numbered among those only."""
+    numbers = np.cumsum(doubtful) - 1
+    which = np.flatnonzero(doubtful[pairs.first])
+    first, second, closeness = pairs.first[which], pairs.second[which], pairs.closeness[which]
+    order = order_of(second)
+    order = order[order_of(first[order])]
+    order = order[np.argsort(-closeness[order], kind="stable")]
+    return Pairs(numbers[first[order]], numbers[second[order]], closeness[order])
 
 
 def _hanging_together(pairs: Pairs, count: int) -> Ints:
@@ -51,17 +66,27 @@ def _has_two_of_a_chip(objects: Ints, chips: Ints) -> Flags:
     return np.asarray(twice[objects])
 
 
-def _join_one_by_one(pairs: Pairs, order: Ints, chips: Ints, objects: Ints) -> None:
-    """Join what pairs tell, in this order; changes ``objects``."""
+def _in_order(pairs: Pairs, chips: Ints) -> Ints:
+    """Join what pairs tell, in their order; gives each view the first of its object."""
+    alone = [frozenset((chip,)) for chip in range(chips.max(initial=-1) + 1)]
+    seen_in = [alone[chip] for chip in chips.tolist()]
+    objects = list(range(len(chips)))
     members: dict[int, list[int]] = {}
-    seen_in: dict[int, set[int]] = {}
-    for first, second in zip(pairs.first[order].tolist(), pairs.second[order].tolist(), strict=True):
-        one, other = sorted((int(objects[first]), int(objects[second])))
-        if one == other:
+    for one, other in _counted_out(pairs):
+        here, there = objects[one], objects[other]
+        if here == there or not seen_in[here].isdisjoint(seen_in[there]):
             continue
-        here, there = (seen_in.setdefault(which, {int(chips[which])}) for which in (one, other))
-        if here.isdisjoint(there):
-            here |= there
-            moved = members.pop(other, [other])
-            members.setdefault(one, [one]).extend(moved)
-            objects[moved] = one
+        first, last = (here, there) if here < there else (there, here)
+        seen_in[first] |= seen_in[last]
+        moved = members.pop(last, [last])
+        members.setdefault(first, [first]).extend(moved)
+        for view in moved:
+            objects[view] = first
+    return np.array(objects, dtype=np.int64)
+
+
+def _counted_out(pairs: Pairs) -> Iterator[tuple[int, int]]:
+    """Yield the views of pairs; only so many as Python's numbers at a time, which need four times the room."""
+    for begin in range(0, len(pairs.first), MAX_AT_ONCE):
+        part = slice(begin, begin + MAX_AT_ONCE)
+        yield from zip(pairs.first[part].tolist(), pairs.second[part].tolist(), strict=True)

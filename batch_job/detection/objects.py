@@ -6,7 +6,7 @@ import numpy as np
 
 from batch_job.detection.glimpses import JITTER_PX, JITTER_SHARE
 from batch_job.detection.polygons import Polygons
-from batch_job.detection.views import OUTWARDS, SIDES, Flags, Floats, Ints, SideBits, Views, areas
+from batch_job.detection.views import OUTWARDS, SIDES, Flags, Floats, Ints, SideBits, Views, areas, taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _outlines(views: Views, members: _Members) -> tuple[Floats, SideBits]:
     Of uncut views in the finest pictures the largest is the box. If all are cut, it is the box around them; a coarser
     picture's uncut view then gives the sides on which it goes beyond by more than it can be wrong.
     """
-    boxes, cut = views.boxes[members.views], views.cut[members.views]
+    boxes, cut = taken(views.boxes, members.views), views.cut[members.views]
     pixels = views.resolutions_px[views.chips[members.views]]
     finest = pixels <= _least(pixels, members)[members.objects]
     around, around_cut = _around(boxes, cut, np.where(finest, pixels, np.inf), members)

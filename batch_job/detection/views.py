@@ -72,7 +72,7 @@ def areas(boxes: Floats) -> Floats:
 
 
 def grown(boxes: Floats, by_px: float | Floats) -> Floats:
-    """Move the sides of boxes outwards: all by as much, each box by its own (n, 1), or by its own on each axis (n, 2)."""
+    """Move the sides of boxes outwards: all by as much, each box (n, 1) or axis (n, 2) by its own."""
     by, edges = np.transpose(by_px), boxes.T
     moved = np.empty(edges.shape)
     np.subtract(edges[:2], by, out=moved[:2])
