@@ -17,10 +17,10 @@ from batch_job.imagery.ahead import done_ahead
 from batch_job.imagery.encode import encode, is_blank
 from batch_job.imagery.grid import windows
 from batch_job.imagery.picture import Picture, open_picture
-from batch_job.process import ENCODERS
 from batch_job.settings import Encoding, Stretch
 from batch_job.values.image import LOCAL_FILES, ImageRef
 from batch_job.values.spaces import Chip, ChipGrid, Window
+from batch_job.visit import ENCODERS
 from benchmarks.task import Chips, Task
 
 
