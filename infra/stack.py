@@ -93,6 +93,7 @@ class BackfillStack(Stack):
             new_bucket=settings.new_bucket,
             kms_key_arns=settings.bucket_kms_key_arns,
             removal=self._removal,
+            also_read=[uri for uri in (settings.dem,) if uri],
         )
 
     def _make_search(self) -> Search:

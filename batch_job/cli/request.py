@@ -30,7 +30,7 @@ TO_INDEX = "index"
 
 _SETTINGS = (
     *("detector", "chip_px", "overlap_px", "min_confidence", "encoding", "jpeg_quality", "stretch", "bands"),
-    *("overview_pass", "target_gsd_m", "calls_in_flight", "before_detection", "after_merging"),
+    *("overview_pass", "target_gsd_m", "dem", "calls_in_flight", "before_detection", "after_merging"),
     *("include_labels", "exclude_labels", "area_of_interest"),
 )
 _TOGETHER = ("chip_px", "overlap_px")

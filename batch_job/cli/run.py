@@ -46,6 +46,7 @@ log = structlog.get_logger()
 @setting("after_merging", multiple=True, metavar="MODULE:NAME", text="Hook on an image's features.")
 @setting("include_labels", metavar="NAME,...", text="Only these labels, and those below them.", default="all")
 @setting("exclude_labels", metavar="NAME,...", text="Not these labels; those below them stay.")
+@setting("dem", metavar="FILE.tif", text="Heights under images with RPCs; path or s3:// URI.", default="one each")
 @setting("area_of_interest", metavar="FILE.geojson", text="Cut only chips that touch its polygons; path or s3:// URI.")
 @click.option(
     "--archive",
@@ -110,6 +111,7 @@ def _request(given: dict[str, Any], services: LocalServices | None, console: Con
         s3_endpoint=given["s3_endpoint"],
         region=given["region"],
         requester_pays=settings.requester_pays,
+        dem=settings.dem,
     )
     if services is not None:
         endpoints = services.over(endpoints)

@@ -64,6 +64,11 @@ BANDS_TEXT = f"Which bands are shown: `auto`, `R,G,B` or `N` by number, or an or
 TARGET_GSD_TEXT = "Images with smaller pixels are read smaller, by a whole number, m on the ground; 0: as they are."
 
 
+DEM_TEXT = "GeoTIFF of heights, metres, that images placed by RPCs lie on; empty: each at one height of its own."
+DEM_PATTERN = r"^(s3://[a-z0-9][a-z0-9.-]+[a-z0-9]/\S.*|[^:]+)?$"
+"""``s3://BUCKET/KEY``, or a path; never another scheme, which GDAL might follow."""
+
+
 class PipelineSettings(BaseSettings):
     """Settings of the pipeline, the same behind every door."""
 
@@ -125,6 +130,7 @@ class PipelineSettings(BaseSettings):
     area_digest: str = Field(
         default="", pattern="^([0-9a-f]{32})?$", description="Names what stands in that file; whoever reads it says so."
     )
+    dem: str = Field(default="", pattern=DEM_PATTERN, description=DEM_TEXT)
     requester_pays: bool = Field(default=False, description="Pay for requests to a bucket whose owner does not.")
     stack: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9-]{0,127})?$", description="Names this deployment.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Log from here up.")
@@ -200,11 +206,13 @@ class PipelineSettings(BaseSettings):
     def index_fingerprint(self) -> str:
         """Name everything that documents depend on beside the raw answers.
 
+        A DEM counts by its name, when there is one.
         Labels that are chosen, and an area of interest, count when there are any: an index from before there was a
         choice stays as it is. An area counts by what its file says, wherever that stands.
         """
         chosen = {"include_labels": self.include_labels, "exclude_labels": self.exclude_labels}
         labels = {name: sorted({one.casefold() for one in ones}) for name, ones in chosen.items() if ones}
+        labels |= {"dem": [self.dem]} if self.dem else {}
         area = {"area": self.area_digest} if self.area_digest else {}
         return _fingerprint(version=INDEX_VERSION, after_merging=self.after_merging, **labels, **area)
 

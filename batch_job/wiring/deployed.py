@@ -78,7 +78,7 @@ def open_services(settings: JobSettings | LiveSettings, *, run_id: str) -> Servi
     Raises:
         SettingsError, AccessError: region or credentials are missing, or the area of interest.
     """
-    endpoints = Endpoints(region=os.environ.get(REGION), requester_pays=settings.requester_pays)
+    endpoints = Endpoints(region=os.environ.get(REGION), requester_pays=settings.requester_pays, dem=settings.dem)
     tally = Tally()
     buckets = open_buckets(endpoints)
     settings, area = with_area(settings, buckets.client)

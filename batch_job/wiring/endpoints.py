@@ -24,6 +24,8 @@ class Endpoints:
     s3_endpoint: str | None = None
     region: str | None = None
     credentials: Credentials | None = None
+    dem: str = ""
+    """Where heights of the ground are: ``s3://BUCKET/KEY``, or a path; empty: nowhere."""
     requester_pays: bool = False
     """Whether we pay for requests to the bucket with the imagery."""
     session: Any = None

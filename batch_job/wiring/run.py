@@ -21,6 +21,7 @@ from batch_job.adapters.rekognition import RekognitionDetector, rekognition_clie
 from batch_job.adapters.s3 import Payer, S3ArchiveStore, S3Clock, S3ObjectStore, S3Reader, s3_client
 from batch_job.adapters.side_files import SideFileReader
 from batch_job.adapters.signing import auth_for
+from batch_job.adapters.terrain import Terrain
 from batch_job.errors import SettingsError
 from batch_job.ledger.reconcile import Reconciler
 from batch_job.place.areas import AreaOfInterest
@@ -63,7 +64,21 @@ class Buckets:
     store: ObjectStore
     open_raster: OpenRaster
     read_side_file: ReadSideFile
-    transform: GroundTransform = field(default_factory=GdalGroundTransform)
+    terrain: Terrain | None = None
+
+    @property
+    def transform(self) -> GroundTransform:
+        """GCPs and RPCs to the ground, on the DEM if there is one."""
+        return GdalGroundTransform(self.terrain)
+
+    def check(self) -> None:
+        """Look whether the DEM can be used, before anything is paid.
+
+        Raises:
+            SettingsError, AccessError: it cannot.
+        """
+        if self.terrain is not None:
+            self.terrain.check()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +128,15 @@ def open_buckets(endpoints: Endpoints) -> Buckets:
     clock = S3Clock(client)
     payer = Payer.REQUESTER if endpoints.requester_pays else Payer.OWNER
     store, reader = S3ObjectStore(client, payer=payer), S3Reader(client, payer=payer)
-    return Buckets(client, clock, store, RasterOpener(reader), SideFileReader(reader))
+    terrain = Terrain.of(endpoints.dem, reader)
+    return Buckets(client, clock, store, RasterOpener(reader), SideFileReader(reader), terrain)
 
 
 def file_door(
     settings: PipelineSettings, endpoints: Endpoints, buckets: Buckets, run: Run, *, answers: Path
 ) -> FileDoor:
-    """Wire the stages alone: no ledger, and the folder ``answers`` as the archive."""
+    """Wire the stages alone: no ledger, and the folder ``answers`` as the archive. Raises as ``Buckets.check``."""
+    buckets.check()
     store = FolderArchiveStore(answers)
     return FileDoor(pipeline(settings, endpoints, buckets, run, archive=Archive(store)), store)
 
@@ -128,8 +145,9 @@ def index_door(settings: PipelineSettings, endpoints: Endpoints, buckets: Bucket
     """Wire the stages behind a reconciler over an index, which is created if it does not stand yet.
 
     Raises:
-        SettingsError: index or archive is not given.
+        SettingsError: index or archive is not given, or the DEM cannot be used.
     """
+    buckets.check()
     if endpoints.index_url is None or endpoints.archive_uri is None:
         raise SettingsError("--to index needs --index URL and --archive s3://BUCKET/PREFIX (or --local)")
     auth = auth_for(endpoints.index_url, region=endpoints.region)

@@ -34,6 +34,7 @@ def test_every_field_survives_the_environment(monkeypatch):
         live_calls_per_s=0.25,
         include_labels=("Boat", "Car"),
         exclude_labels=("Toy",),
+        dem="s3://maps/heights.tif",
         requester_pays=True,
         stack="Harbour-2",
         log_level="debug",
@@ -102,6 +103,23 @@ def test_which_labels_are_chosen_changes_the_index_fingerprint_alone(name):
     assert before.detection_fingerprint == after.detection_fingerprint
     alike = PipelineSettings.load(**{name: ("boat", "CAR", "Boat")})
     assert alike.index_fingerprint == after.index_fingerprint
+
+
+def test_a_dem_changes_the_index_fingerprint_alone():
+    before, after = PipelineSettings.load(), PipelineSettings.load(dem="heights.tif")
+    assert before.index_fingerprint != after.index_fingerprint != PipelineSettings.load(dem="b.tif").index_fingerprint
+    assert before.detection_fingerprint == after.detection_fingerprint
+
+
+@pytest.mark.parametrize("dem", ["", "heights.tif", "../a b.tif", "/data/heights.tif", "s3://maps/a/heights 1.tif"])
+def test_a_dem_is_a_path_or_an_object(dem):
+    assert PipelineSettings.load(dem=dem).dem == dem
+
+
+@pytest.mark.parametrize("dem", ["https://maps.example/dem.tif", "s3://maps", "s3://maps/", "WCS:https://x", "s3:///a"])
+def test_nothing_else_is_a_dem(dem):
+    with pytest.raises(SettingsError, match="BACKFILL_DEM: "):
+        PipelineSettings.load(dem=dem)
 
 
 def test_to_include_is_not_to_exclude():

@@ -18,6 +18,7 @@ CHANGED: dict[str, Any] = {
     "chip_px": 800,
     "min_confidence": 70,
     "include_labels": "Boat,Car",
+    "dem": "s3://maps/heights/europe.tif",
     "exclude_prefixes": "old/",
     "new_bucket": True,
 }

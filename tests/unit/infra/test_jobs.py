@@ -142,6 +142,7 @@ def test_jobs_run_under_the_settings_of_the_deployment(template_json: Any, monke
         assert (settings.lane, settings.chip_px, settings.min_confidence, settings.stack) == (lane, 800, 70, "Two")
         assert settings.overlap_px == 160
         assert settings.include_labels == ("Boat", "Car")
+        assert settings.dem == "s3://maps/heights/europe.tif"
         assert settings.budget_table
         assert settings.settings_revision == 1795287283
     planner = load(monkeypatch, PlannerSettings, backfill)
