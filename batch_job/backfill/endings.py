@@ -79,6 +79,7 @@ class Ending:
             errors=dict(self.tally.errors),
             calls=summary["calls"]["answered"],
             labels=summary["labels"],
+            blank_chips=summary["chips"]["blank"],
             duration_ms=self._duration_ms,
         )
 

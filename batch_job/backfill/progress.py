@@ -47,6 +47,8 @@ class RunProgress:
     """Failed images by error code."""
     calls: int
     labels: int
+    blank_chips: int
+    """Not sent, since there is no picture in them."""
     sweep: SweepState
     swept: Mapping[str, int]
     """Images that the sweep visited, by outcome; they count nowhere else."""
@@ -74,6 +76,7 @@ class RunProgress:
             "errors": dict(sorted(self.errors.items())),
             "calls": self.calls,
             "labels": self.labels,
+            "blank_chips": self.blank_chips,
             "sweep": {"state": str(self.sweep), "images": dict(sorted(self.swept.items()))},
             "left": self.left,
             "finished": self.finished,
@@ -104,6 +107,7 @@ def total(manifest: Manifest, plans: Iterable[FilePlan], done: Iterable[ShardDon
         errors=errors,
         calls=sum(marker.calls for marker in counted),
         labels=sum(marker.labels for marker in counted),
+        blank_chips=sum(marker.blank_chips for marker in counted),
         sweep=_sweep_state(manifest, swept, planned=len(plans)),
         swept={} if swept is None else swept.images,
     )

@@ -75,6 +75,7 @@ class RunStatus:
             "sweep": {"state": str(run.sweep), "outcomes": dict(sorted(run.swept.items()))},
             "labels": run.labels,
             "calls": run.calls,
+            "blank_chips": run.blank_chips,
             "pace": _pace(self.pace),
             "seconds_left": None if self.seconds_left is None else round(self.seconds_left),
             "last_shard_ended": None if self.last_ended_ms is None else iso(self.last_ended_ms),

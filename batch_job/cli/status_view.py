@@ -87,7 +87,8 @@ def _run_facts(run: RunStatus, now_ms: int) -> Iterator[tuple[str, str | Text]]:
     yield "Images", f"{run.done:,} done, {run.failed:,} failed, {progress.left:,} left"
     ended = "" if run.last_ended_ms is None else f", the last {_span(max(0, now_ms - run.last_ended_ms) / 1000)} ago"
     yield "Shards", f"{progress.shards_done:,} of {progress.shards:,} done{ended}"
-    yield "Calls", f"{progress.calls:,}{_rate(run.pace)}; {progress.labels:,} labels"
+    saved = f"; {progress.blank_chips:,} blank chips not sent" if progress.blank_chips else ""
+    yield "Calls", f"{progress.calls:,}{_rate(run.pace)}{saved}; {progress.labels:,} labels"
     if progress.errors:
         yield "Errors", _counted(progress.errors)
     if progress.swept:

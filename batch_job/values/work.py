@@ -215,6 +215,8 @@ class ShardDone:
     calls: int = 0
     """Paid calls."""
     labels: int = 0
+    blank_chips: int = 0
+    """Not sent, since there is no picture in them: each is a call less."""
     duration_ms: int = 0
 
     def to_json(self) -> bytes:
@@ -225,6 +227,7 @@ class ShardDone:
             "errors": dict(self.errors),
             "calls": self.calls,
             "labels": self.labels,
+            "blank_chips": self.blank_chips,
             "duration_ms": self.duration_ms,
         }
         return orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)

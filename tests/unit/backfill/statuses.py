@@ -43,6 +43,7 @@ def progress(**other: Any) -> RunProgress:
         "errors": {"unreadable": 10, "too_large": 2},
         "calls": 123_456,
         "labels": 98_765,
+        "blank_chips": 20_468,
         "sweep": SweepState.DUE,
         "swept": {},
     }

@@ -117,6 +117,7 @@ def lines(file: io.StringIO, event: str) -> list[dict]:
 def test_a_shard_whose_images_all_come_to_an_end_is_marked_done_with_its_counts():
     failed, gone = Failed(image("b"), ErrorCode.UNREADABLE, "empty"), Removed(image("c"))
     day = Day({"b": [failed], "c": [gone]})
+    day.tally.add(Count.BLANK, 7)
     assert day.run("a", "b", "c") is WorkEnd.DONE
     assert WorkEnd.DONE.exit_code == 0
     assert day.done == ShardDone(
@@ -125,6 +126,7 @@ def test_a_shard_whose_images_all_come_to_an_end_is_marked_done_with_its_counts(
         errors={"unreadable": 1},
         calls=12,
         labels=6,
+        blank_chips=7,
         duration_ms=3000,
     )
 

@@ -20,8 +20,15 @@ FILES = [data_file("1.csv.gz", b"1"), data_file("2.csv.gz", b"2")]
 MANIFEST = manifest_of(FILES, bucket="b")
 COUNTS = PlanCounts(new=3, changed=1, done=5, filtered=2, items=4, chips=9)
 PLAN = FilePlan(name="f-r", shards=2, counts=COUNTS, jobs=("job-0",))
-FIRST = ShardDone(name="f-r-000000", images={"indexed": 2, "failed": 1}, errors={"unreadable": 1}, calls=7, labels=20)
-SECOND = ShardDone(name="f-r-000001", images={"skipped_same": 1}, calls=1)
+FIRST = ShardDone(
+    name="f-r-000000",
+    images={"indexed": 2, "failed": 1},
+    errors={"unreadable": 1},
+    calls=7,
+    labels=20,
+    blank_chips=30,
+)
+SECOND = ShardDone(name="f-r-000001", images={"skipped_same": 1}, calls=1, blank_chips=4)
 SWEPT = ShardDone(name=SWEEP_DONE, images={"removed": 3}, calls=5)
 SOME_KEYS = dataclasses.replace(MANIFEST, request=Request(scope=Scope.PART))
 
@@ -38,6 +45,7 @@ def test_progress_is_the_sum_of_plans_and_markers():
         "errors": {"unreadable": 1},
         "calls": 8,
         "labels": 20,
+        "blank_chips": 34,
         "sweep": {"state": "waiting", "images": {}},
         "left": 0,
         "finished": False,

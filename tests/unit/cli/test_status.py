@@ -83,7 +83,7 @@ def test_what_wants_a_person_comes_before_the_figures():
         "12,345: 10,000 new, 45 changed, 2,300 unchanged",
         "6,210 done, 12 failed, 3,823 left",
         "31 of 50 done, the last 2 min ago",
-        "123,456, 3.9/s (20 shards in 25 min); 98,765 labels",
+        "123,456, 3.9/s (20 shards in 25 min); 20,468 blank chips not sent; 98,765 labels",
         "10 unreadable, 2 too_large",
         "Backfill jobs 17 runnable, 1 starting, 2 running, 31 succeeded",
         "Live jobs empty",

@@ -73,6 +73,10 @@ def test_no_range_is_empty(first: int, count: int):
         ShardRange("run", "plan", first=first, count=count)
 
 
-@given(done=st.builds(ShardDone, name=names, images=tallies, errors=tallies, calls=counts, labels=counts))
+@given(
+    done=st.builds(
+        ShardDone, name=names, images=tallies, errors=tallies, calls=counts, labels=counts, blank_chips=counts
+    )
+)
 def test_a_done_marker_comes_back_from_its_text(done: ShardDone):
     assert ShardDone.from_json(done.to_json()) == done
