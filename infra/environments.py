@@ -55,9 +55,9 @@ class Environments:
         return {name: text for name, text in written.items() if text}
 
 
-def revision(settings: DeploySettings) -> str:
+def revision(settings: DeploySettings, *, area_digest: str = "") -> str:
     """Name all that the search set-up depends on, and all that makes other documents: a change runs it again."""
-    pipeline, digest = settings.pipeline(), hashlib.sha256()
+    pipeline, digest = settings.pipeline().model_copy(update={"area_digest": area_digest}), hashlib.sha256()
     for file in sorted(SEARCH_CODE.rglob("*.*")):
         if file.suffix in (".py", ".ndjson"):
             digest.update(file.read_bytes())

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aws_cdk import aws_iam
 
+from infra.parts.area import Area
 from infra.parts.budget import Budget
 from infra.parts.door import QueueDoor
 from infra.parts.grants import allow
@@ -26,7 +27,9 @@ class Way:
     door: QueueDoor
 
 
-def grant_each(*, roles: Roles, storage: Storage, search: Search, budget: Budget, plan: Way, live: Way) -> None:
+def grant_each(
+    *, roles: Roles, storage: Storage, search: Search, budget: Budget, area: Area, plan: Way, live: Way
+) -> None:
     """Let each role do what its part of the work takes."""
     for worker in roles.workers:
         storage.grant_read_imagery(worker)
@@ -35,6 +38,8 @@ def grant_each(*, roles: Roles, storage: Storage, search: Search, budget: Budget
     for reader in roles.readers:
         search.grant_reading(reader)
     budget.grant_draw(roles.workers)
+    for reader in (*roles.workers, roles.planner):  # a planner tells by it what was indexed under another one
+        area.grant_read(reader)
     for planner in (roles.planner, roles.backfill_job):  # a job plans what takes longer than a Lambda may
         grant_reports(planner, reports=storage.reports)
         grant_runs(planner, data=storage.data)

@@ -9,6 +9,7 @@ from constructs import Construct
 from batch_job.settings import Capacity, DeploySettings, Output, Removal
 from infra.environments import Environments, revision
 from infra.parts.alarms import Alarms
+from infra.parts.area import Area
 from infra.parts.budget import Budget
 from infra.parts.door import MAX_RECEIVE_COUNT, VISIBILITY_TIMEOUT
 from infra.parts.image import Image
@@ -51,6 +52,7 @@ class BackfillStack(Stack):
         self._removal = REMOVALS[settings.removal]
         self._kept = _Kept(log_retention=RETENTION[settings.log_days], removal=self._removal)
         self._image = Image(self, "Image", build=settings.build)
+        self._area = Area(self, "Area", place=settings.area_of_interest)
         self._storage = self._make_storage()
         self._roles = Roles(self, "Roles")
         self._search = self._make_search()
@@ -63,6 +65,7 @@ class BackfillStack(Stack):
             runs_uri=self._storage.runs_uri,
             archive_uri=self._storage.archive_uri,
             budget_table=self._budget.table.table_name,
+            area_of_interest=self._area.uri,
         )
         self._make_queues()
         self._make_lanes()
@@ -78,6 +81,7 @@ class BackfillStack(Stack):
             storage=self._storage,
             search=self._search,
             budget=self._budget,
+            area=self._area,
             plan=Way(self._plan_queue, self._backfill, self._planner.door),
             live=Way(self._live_queue, self._live, self._live_door.door),
         )
@@ -133,7 +137,7 @@ class BackfillStack(Stack):
             writers=self._roles.workers,
             readers=self._roles.readers,
             people=self._people_roles(),
-            revision=revision(self._settings),
+            revision=revision(self._settings, area_digest=self._area.digest),
             rebuild=self._settings.rebuild_index,
             **self._kept,
         ).settings_revision

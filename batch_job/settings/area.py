@@ -1,6 +1,7 @@
 """The file of an area of interest: its size, its name by content. What it says, ``area_geojson`` reads."""
 
 import hashlib
+import re
 from pathlib import Path
 
 from batch_job.errors import SettingsError
@@ -8,6 +9,8 @@ from batch_job.errors import SettingsError
 MAX_AREA_BYTES = 16 * 1024**2
 """About 600,000 positions: a country's coast to 10 m. More would take each worker seconds to read, and say no more."""
 S3_SCHEME = "s3://"
+_OBJECT = re.compile(r"s3://([a-z0-9][a-z0-9.-]+[a-z0-9])/([^*?$]*[^*?$/])")
+"""A deployment grants reading it by name: what means more than one there is no name."""
 AREA_TEXT = "GeoJSON file, path or `s3://` URI: only chips that touch its polygons are cut; empty: all."
 
 
@@ -49,7 +52,7 @@ def split_area_uri(uri: str) -> tuple[str, str]:
     Raises:
         SettingsError: it names no object.
     """
-    bucket, _, key = uri.removeprefix(S3_SCHEME).partition("/")
-    if not uri.startswith(S3_SCHEME) or not bucket or not key or key.endswith("/"):
-        raise SettingsError(f"area_of_interest {uri}: names no object; write s3://BUCKET/KEY")
-    return bucket, key
+    named = _OBJECT.fullmatch(uri)
+    if named is None:
+        raise SettingsError(f"area_of_interest {uri}: names no object; write s3://BUCKET/KEY, without any of * ? $")
+    return named[1], named[2]

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from batch_job.errors import SettingsError
+from batch_job.settings.area import AREA_TEXT
 from batch_job.settings.doors import SHARD_CHIPS, KeyFilters
 from batch_job.settings.pipeline import (
     AUTO_BANDS,
@@ -92,6 +93,7 @@ class DeploySettings(KeyFilters, BaseSettings):
         default=(), description="These labels are not indexed, comma-separated; what is below them is."
     )
     dem: str = Field(default="", pattern=r"^(s3://[a-z0-9][a-z0-9.-]+[a-z0-9]/[^*?$\s][^*?$]*)?$", description=DEM_TEXT)
+    area_of_interest: str = Field(default="", description=AREA_TEXT)
     max_vcpus: int = Field(
         default=4, ge=2, le=4096, description="Cap over all of Batch, live lane included; new accounts have 6."
     )
