@@ -22,7 +22,7 @@ from batch_job.wiring.search import open_search
 from local.emulator import KEY, REGION
 from local.offsets import largest_off_px, off_ground_px
 from local.rekognition.labels import PALETTE_HUES
-from local.scenes import MadeScene, Spacing, camera_of
+from local.scenes import MadeScene, camera_of
 from local.truth import Comparison, LabelledBox, compare
 
 DETECTIONS = "detections.geojson"
@@ -35,11 +35,6 @@ class SceneResult:
 
     made: MadeScene
     comparison: Comparison
-
-    @property
-    def has_bar(self) -> bool:
-        """Tell whether anything but zero missed and zero extra is a defect."""
-        return self.made.scene.spacing is not Spacing.OVERLAPPING
 
     @property
     def off_px(self) -> float:
@@ -65,18 +60,18 @@ class Findings:
 
     @property
     def planted(self) -> int:
-        """Objects in the scenes with a bar."""
-        return sum(len(one.made.objects) for one in self.scenes if one.has_bar)
+        """Objects in the scenes."""
+        return sum(len(one.made.objects) for one in self.scenes)
 
     @property
     def missed(self) -> int:
         """... of these not found."""
-        return sum(len(one.comparison.missed) for one in self.scenes if one.has_bar)
+        return sum(len(one.comparison.missed) for one in self.scenes)
 
     @property
     def extra(self) -> int:
-        """Objects found that were not planted, in the scenes with a bar."""
-        return sum(len(one.comparison.extra) for one in self.scenes if one.has_bar)
+        """Objects found that were not planted."""
+        return sum(len(one.comparison.extra) for one in self.scenes)
 
     @property
     def is_right(self) -> bool:
@@ -97,7 +92,6 @@ class Findings:
                 "planted": len(one.made.objects),
                 "missed": len(one.comparison.missed),
                 "extra": len(one.comparison.extra),
-                "has_bar": one.has_bar,
                 "off_px": round(one.off_px, 2),
                 "off_ground_px": None if one.off_ground_px is None else round(one.off_ground_px, 2),
             }
@@ -150,11 +144,10 @@ def print_findings(findings: Findings, console: Console) -> None:
 
 
 def _planted_row(one: SceneResult) -> tuple[str, ...]:
-    note = "" if one.has_bar else " (overlapping boxes, no bar yet)"
     counts = (len(one.made.objects), len(one.comparison.missed), len(one.comparison.extra))
     on_the_ground = "no place" if one.off_ground_px is None else f"{one.off_ground_px:.2f}"
     off = (f"{one.off_px:.2f}", on_the_ground) if one.comparison.matched else ("", "")
-    return one.made.scene.name + note, *(f"{n:,}" for n in counts), *off
+    return one.made.scene.name, *(f"{n:,}" for n in counts), *off
 
 
 def _image_row(entry: LedgerEntry, labels: Sequence[LabelDocument]) -> tuple[str, ...]:
