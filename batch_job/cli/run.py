@@ -6,18 +6,17 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import click
-import orjson
 import structlog
 from rich.console import Console
 
 from batch_job import logs
 from batch_job.cli.display import ConsoleFile, stderr_console
-from batch_job.cli.memory import peak_mb
 from batch_job.cli.options import endpoint_options, setting
 from batch_job.cli.request import TO_INDEX, Request, check, check_area, checked_settings
 from batch_job.cli.run_to_file import run_to_file
 from batch_job.cli.run_to_index import run_to_index
 from batch_job.cli.stand_ins import LocalServices, Needed, local_services
+from batch_job.cli.summary import print_json, print_lines
 from batch_job.tally import Tally
 from batch_job.wiring.endpoints import Endpoints
 
@@ -90,8 +89,8 @@ def run(**given: Any) -> int:
     logs.configure(given["log_level"], file=ConsoleFile(console) if console.is_terminal else None)
     with _services(given) as services:
         request = _request(given, services, console)
-        report = _print_json if given["as_json"] else _print_lines
-        with structlog.contextvars.bound_contextvars(run_id=request.run_id), _reported(request.tally, report):
+        report = print_json if given["as_json"] else print_lines
+        with structlog.contextvars.bound_contextvars(run_id=request.run_id), _reported(request, report):
             return run_to_index(request) if request.to == TO_INDEX else run_to_file(request)
 
 
@@ -129,7 +128,7 @@ def _request(given: dict[str, Any], services: LocalServices | None, console: Con
 
 
 @contextmanager
-def _reported(tally: Tally, report: Callable[[Tally], None]) -> Iterator[None]:
+def _reported(request: Request, report: Callable[[Request], None]) -> Iterator[None]:
     """Report a run, also when it stops half-way: what was done is done, and may have cost money."""
     began = time.monotonic()
     try:
@@ -137,37 +136,14 @@ def _reported(tally: Tally, report: Callable[[Tally], None]) -> Iterator[None]:
     except click.UsageError:
         raise  # nothing was begun
     except BaseException as error:
-        _log(tally, began, error=type(error).__name__)
-        report(tally)
+        _log(request.tally, began, error=type(error).__name__)
+        report(request)
         raise
-    _log(tally, began, error=None)
-    report(tally)
+    _log(request.tally, began, error=None)
+    report(request)
 
 
 def _log(tally: Tally, began: float, *, error: str | None) -> None:
     """Log the run's one line; ``seconds`` by stage stand in the summary alone."""
     facts = {name: value for name, value in tally.summary().items() if name != "seconds"}
     log.info("run.done", **facts, error=error, duration_ms=round((time.monotonic() - began) * 1000))
-
-
-def _print_json(tally: Tally) -> None:
-    summary = {**tally.summary(), "peak_memory_mb": peak_mb()}
-    click.echo(orjson.dumps(summary, option=orjson.OPT_INDENT_2).decode())
-
-
-def _print_lines(tally: Tally) -> None:
-    summary = tally.summary()
-    outcomes = ", ".join(f"{n:,} {outcome.replace('_', ' ')}" for outcome, n in sorted(tally.images.items()))
-    chips, calls = summary["chips"], summary["calls"]
-    click.echo(f"images  {outcomes or 'none'}")
-    if summary["errors"]:
-        click.echo(f"failed  {', '.join(f'{n:,} {code}' for code, n in summary['errors'].items())}")
-    outside = f", {chips['skipped']:,} outside the area of interest" if chips["skipped"] else ""
-    click.echo(
-        f"chips   {chips['total']:,}: {chips['blank']:,} blank, {chips['from_archive']:,} from the archive{outside}"
-    )
-    if summary["not_limited"]:
-        click.echo(f"area    {summary['not_limited']:,} images have no place on the ground, and were cut whole")
-    refused = f", {chips['rejected']:,} chips refused by the detector" if chips["rejected"] else ""
-    click.echo(f"calls   {calls['answered']:,} answered, {calls['throttled']:,} throttled{refused}")
-    click.echo(f"labels  {summary['labels']:,}")

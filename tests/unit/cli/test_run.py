@@ -15,7 +15,7 @@ from batch_job.cli.memory import peak_mb
 from batch_job.cli.stand_ins import LocalServices
 from batch_job.process import Pipeline
 from local.rekognition import serving
-from tests.end_to_end.files import good
+from tests.end_to_end.files import good, picture, tiff
 from tests.end_to_end.user import Written, imagery_backfill, served
 
 SMALL_CHIPS = ("--chip-px", "128", "--overlap-px", "64")
@@ -207,6 +207,22 @@ def test_who_agrees_pays_and_the_price_stands_in_the_file(image, out, rekognitio
     assert Written.read(out).image("a.tif")["properties"]["cost_usd"] == SO_MANY / 1000
 
 
+def test_calls_that_blank_chips_and_the_archive_saved_are_priced_at_the_end(tmp_path, out, rekognition):
+    pixels = picture()
+    pixels[:, :, 200:] = 0
+    half = tmp_path / "half.tif"
+    half.write_bytes(tiff(pixels))
+    arguments = ("run", half, "--to", out, *SMALL_CHIPS, "--max-calls")
+    first = imagery_backfill(*arguments, 5, "--json", env=paid(rekognition)).summary
+    assert (first["calls"]["answered"], first["usd"]["calls"]) == (5, 0.005)
+    second = imagery_backfill(*arguments, SO_MANY, env=paid(rekognition)).stdout
+    [chips, cost] = [line for line in second.splitlines() if line.startswith(("chips", "cost"))]
+    assert chips == "chips   25: 8 blank, 5 from the archive"
+    assert cost == (
+        "cost    about $0.012 at list price; not spent: $0.008 on blank chips, $0.005 on answers from the archive"
+    )
+
+
 @pytest.mark.parametrize("ceiling", [0, 1, SO_MANY - 1, SO_MANY + 5])
 def test_a_ceiling_is_kept_to_the_call(image, tmp_path, out, rekognition, ceiling):
     (tmp_path / "b.tif").write_bytes(good())
@@ -318,7 +334,9 @@ def test_the_summary_as_json_has_a_fixed_shape(image, out, rekognition):
     assert summary["chips"] == {"total": 1, "sent": 1, "blank": 0, "from_archive": 0, "rejected": 0, "skipped": 0}
     assert summary["calls"] == {"answered": 1, "throttled": 0}
     assert isinstance(summary["peak_memory_mb"], int)
-    assert set(summary) == {"images", "errors", "chips", "not_limited", "calls", "labels", "seconds", "peak_memory_mb"}
+    assert summary["usd"] is None
+    counted = {"images", "errors", "chips", "not_limited", "calls", "labels", "seconds"}
+    assert set(summary) == {*counted, "usd", "peak_memory_mb"}
     assert set(summary["seconds"]) == {"detect", "merge", "place", "hooks", "documents"}
     assert summary["labels"] == len(Written.read(out).labels("a.tif"))
 
