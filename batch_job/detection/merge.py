@@ -5,8 +5,9 @@ the same pixels where they overlap: of one object both must say the same there.*
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import chain, repeat
+from dataclasses import fields, replace
+from itertools import repeat
+from operator import attrgetter
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from batch_job.detection.polygons import to_ring
 from batch_job.detection.shapes import narrowed, with_shapes
 from batch_job.detection.views import Ints, Views
 from batch_job.values.spaces import ImageDetection, Kind, PixelBox, Sides, Window
+
+_CORNERS = attrgetter(*(each.name for each in fields(Window)))
+"""What windows are sorted by; twice as fast as comparing them."""
 
 
 def merge(detections: Iterable[ImageDetection]) -> list[ImageDetection]:
@@ -49,7 +53,7 @@ def merge(detections: Iterable[ImageDetection]) -> list[ImageDetection]:
     Returns:
         Sorted by label, then from top to bottom.
     """
-    ordered = sorted(detections, key=_all_facts)
+    ordered = _in_order(list(detections))
     regions: dict[str, list[ImageDetection]] = {}
     objects: list[ImageDetection] = []
     merged: list[ImageDetection] = []
@@ -59,7 +63,7 @@ def merge(detections: Iterable[ImageDetection]) -> list[ImageDetection]:
         else:
             (objects if len(found.windows) == 1 else merged).append(found)
     merged += [*_merge_objects(objects), *map(_merge_region, regions.values())]
-    return sorted(merged, key=_all_facts)
+    return _in_order(merged)
 
 
 def merge_views(views: Views) -> tuple[Ints, Objects]:
@@ -74,12 +78,38 @@ def merge_views(views: Views) -> tuple[Ints, Objects]:
 
 
 def _all_facts(found: ImageDetection) -> tuple[object, ...]:
-    """Give everything that tells two detections apart: nothing is left to the order of the input."""
+    """Give everything that tells two detections apart: by label, kind, and from top to bottom first."""
     box, label = found.box, found.label
     edges = (box.min_row, box.min_col, box.max_row, box.max_col)
     shape = () if found.shape is None else found.shape.points
     details = (label.parents, label.aliases, label.categories, found.cut, found.resolution_px, shape)
     return (label.name, found.kind, *edges, -found.confidence, found.windows, details)
+
+
+def _in_order(found: Sequence[ImageDetection]) -> list[ImageDetection]:
+    """Sort by all facts: by numbers in numpy, which is faster, and by the rest only what is equal in those."""
+    if not found:
+        return []
+    ranks = {name: rank for rank, name in enumerate(sorted({one.label.name for one in found}))}
+    boxes = [one.box for one in found]
+    numbers = (
+        [box.max_col for box in boxes],
+        [box.max_row for box in boxes],
+        [box.min_col for box in boxes],
+        [box.min_row for box in boxes],
+        [one.kind is Kind.REGION for one in found],
+        [ranks[one.label.name] for one in found],
+    )
+    columns = [np.array(column) for column in numbers]
+    order = np.lexsort(columns)
+    ordered = [found[which] for which in order.tolist()]
+    same = np.logical_and.reduce([column[order[1:]] == column[order[:-1]] for column in columns])
+    begins = np.append(0, np.flatnonzero(~same) + 1)
+    ends = np.append(begins[1:], len(found))
+    for several in np.flatnonzero(ends - begins > 1).tolist():
+        part = slice(begins[several], ends[several])
+        ordered[part] = sorted(ordered[part], key=_all_facts)
+    return ordered
 
 
 def _merge_objects(objects: Sequence[ImageDetection]) -> list[ImageDetection]:
@@ -90,10 +120,10 @@ def _merge_objects(objects: Sequence[ImageDetection]) -> list[ImageDetection]:
     groups, several = merge_views(views)
     members: dict[int, list[ImageDetection]] = {}
     joined = np.bincount(groups, minlength=len(groups))[groups] > 1
-    for which in np.flatnonzero(joined).tolist():
-        members.setdefault(int(groups[which]), []).append(objects[which])
+    for which, first in zip(np.flatnonzero(joined).tolist(), groups[joined].tolist(), strict=True):
+        members.setdefault(first, []).append(objects[which])
     alone = [objects[which] for which in np.flatnonzero(~joined & ~are_crowds(views, groups)).tolist()]
-    names = {int(number): one.label.name for number, one in zip(views.labels, objects, strict=True)}
+    names = dict(zip(views.labels.tolist(), (one.label.name for one in objects), strict=True))
     return [*alone, *_described(several, members, names)]
 
 
@@ -130,4 +160,4 @@ def _finest(windows: Sequence[Window]) -> tuple[Window, ...]:
 
 
 def _union(views: Sequence[ImageDetection]) -> tuple[Window, ...]:
-    return tuple(sorted(set(chain.from_iterable(view.windows for view in views))))
+    return tuple(sorted({window for view in views for window in view.windows}, key=_CORNERS))

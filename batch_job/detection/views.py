@@ -8,7 +8,7 @@ import shapely
 from numpy.typing import NDArray
 
 from batch_job.detection.polygons import Polygons, polygons_of
-from batch_job.values.spaces import ImageDetection, Sides
+from batch_job.values.spaces import ImageDetection, Sides, Window
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,15 +48,16 @@ class Views:
     @classmethod
     def of(cls, found: Sequence[ImageDetection]) -> "Views":
         """Make arrays of detections, each seen in one chip."""
-        boxes = [(b.min_col, b.min_row, b.max_col, b.max_row) for b in (one.box for one in found)]
-        seen_in = [(one.windows[0], one.resolution_px) for one in found]
-        pictures = {picture: number for number, picture in enumerate(dict.fromkeys(seen_in))}
+        boxes = [one.box for one in found]
+        columns = [[b.min_col for b in boxes], [b.min_row for b in boxes], [b.max_col for b in boxes]]
+        pictures: dict[tuple[Window, float], int] = {}
+        chips = [pictures.setdefault((one.windows[0], one.resolution_px), len(pictures)) for one in found]
         edges = [(w.col_off, w.row_off, w.col_off + w.width, w.row_off + w.height) for w, _ in pictures]
         return cls(
-            boxes=np.array(boxes, dtype=np.float64).reshape(-1, 4),
+            boxes=np.array([*columns, [b.max_row for b in boxes]], dtype=np.float64).T,
             labels=_numbered(one.label.name for one in found),
             confidences=np.array([one.confidence for one in found], dtype=np.float64),
-            chips=np.array([pictures[picture] for picture in seen_in], dtype=np.int64),
+            chips=np.array(chips, dtype=np.int64),
             cut=np.array([one.cut for one in found], dtype=np.uint8),
             windows=np.array(edges, dtype=np.float64).reshape(-1, 4),
             resolutions_px=np.array([px for _, px in pictures], dtype=np.float64),
