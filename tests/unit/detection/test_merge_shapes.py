@@ -66,14 +66,16 @@ def see_one(
     return dechip(found, frame_of(window), grid)
 
 
+def land_of(window: Window) -> shapely.Polygon:
+    return shapely.box(window.col_off, window.row_off, window.col_off + window.width, window.row_off + window.height)
+
+
 def see(polygons: list[shapely.Polygon], grid: ChipGrid, *, turned_boxes: bool = False) -> list[ImageDetection]:
     """An ideal detector: of each object what is in the chip, or the smallest turned box around that, ended there."""
     seen = []
     tree = shapely.STRtree(polygons)
     for window in windows_of(grid):
-        land = shapely.box(
-            window.col_off, window.row_off, window.col_off + window.width, window.row_off + window.height
-        )
+        land = land_of(window)
         for which in sorted(tree.query(land).tolist()):
             visible = polygons[which] & land
             left, top, right, bottom = visible.bounds if visible.area else (0, 0, 0, 0)
@@ -235,25 +237,61 @@ def test_a_long_object_that_the_overview_alone_sees_whole_has_its_shape() -> Non
     assert iou(outline(merged), ship) > 0.9
 
 
+def test_halves_that_end_short_of_the_border_are_one() -> None:
+    grid = ChipGrid(image_width=192, image_height=100, chip_px=100, overlap_px=8)
+    ship = turned(96, 50, 160, 30, 0.5)
+    views = [
+        see_one(ship & shapely.box(left, 0, right, 100), window, grid)
+        for window, (left, right) in zip(windows_of(grid), ((0, 94.5), (98, 192)), strict=True)
+    ]
+    assert [view.cut for view in views] == [Sides.RIGHT, Sides.LEFT]
+    assert all(view.shape is not None for view in views)
+    assert len(merge(views)) == 1
+
+
+def test_a_thin_diagonal_half_is_found_though_its_box_in_the_overlap_lies_elsewhere() -> None:
+    grid = ChipGrid(image_width=500, image_height=300, chip_px=300, overlap_px=100)
+    ship = turned(250, 150, 330, 12, 40)
+    left, right = windows_of(grid)
+    bent = shapely.Polygon([(150, 20), (160, 20), (240, 140), (420, 150), (420, 160), (230, 150)])
+    for one in (ship, bent):
+        assert len(merge([see_one(one, window, grid) for window in (left, right)])) == 1
+
+
+def test_a_thin_diagonal_thing_of_the_overview_takes_in_what_a_chip_saw_of_it() -> None:
+    whole = Window(col_off=0, row_off=0, width=400, height=400)
+    ship, seen = turned(50, 50, 120, 14, 45), turned(40, 40, 62, 14, 45)
+    coarse = ImageDetection(SHIP, 70.0, Kind.OBJECT, PixelBox(*ship.bounds), (whole,), Sides.NONE, 1.5, to_ring(ship))
+    local = ImageDetection(SHIP, 90.0, Kind.OBJECT, PixelBox(*seen.bounds), (LEFT,), shape=to_ring(seen))
+    [merged] = merge([coarse, local])
+    assert merged.windows == (LEFT, whole)
+
+
+def test_detections_that_differ_in_their_shape_alone_come_in_an_order_of_their_own() -> None:
+    one, other = (PixelRing(points) for points in (((0, 0), (9, 0), (0, 9)), ((9, 9), (9, 0), (0, 9))))
+    found = [ImageDetection(SHIP, 90.0, Kind.OBJECT, each.box, (LEFT,), shape=each) for each in (one, other)]
+    assert merge(found) == merge(found[::-1])
+
+
 @st.composite
 def crowds(draw: st.DrawFn) -> list[ImageDetection]:
-    """Up to 16 detections of two labels, boxes and shapes, some of a picture of the whole image."""
+    """Up to 16 views of up to 5 objects, a little off, as boxes and shapes, some in a picture of the whole image."""
     chips = windows_of(ChipGrid(image_width=200, image_height=140, chip_px=100, overlap_px=50))
     whole = Window(col_off=0, row_off=0, width=200, height=140)
+    ranges = ((20, 180), (20, 120), (8, 160), (4, 60), (0, 179))
+    objects = [turned(*(draw(st.integers(*limits)) for limits in ranges)) for _ in range(draw(st.integers(1, 5)))]
     found = []
     for _ in range(draw(st.integers(min_value=0, max_value=16))):
-        window = draw(st.sampled_from([*chips, whole]))
-        land = shapely.box(
-            window.col_off, window.row_off, window.col_off + window.width, window.row_off + window.height
-        )
-        numbers = [draw(st.integers(low, high)) for low, high in ((0, 200), (0, 140), (4, 120), (4, 60), (0, 179))]
-        visible = turned(*numbers) & land
+        window = draw(st.sampled_from([*chips, *chips, whole]))
+        off = [draw(st.integers(-4, 4)) for _ in range(3)]
+        seen = affinity.rotate(affinity.translate(draw(st.sampled_from(objects)), *off[:2]), off[2])
+        visible = seen & land_of(window)
         if visible.area < 4:
             continue
-        label, confidence = draw(st.sampled_from((SHIP, BOAT))), draw(st.sampled_from((60.0, 75.0, 90.0)))
-        ring = to_ring(visible) if draw(st.booleans()) else None
+        label, confidence = draw(st.sampled_from((SHIP, SHIP, BOAT))), draw(st.sampled_from((60.0, 75.0, 90.0)))
+        ring = to_ring(visible) if draw(st.integers(0, 3)) else None
         box = PixelBox(*visible.bounds) if ring is None else ring.box
-        cut = Sides(draw(st.integers(0, 15))) if draw(st.booleans()) else _cut(box, window)
+        cut = Sides(draw(st.integers(0, 15))) if draw(st.integers(0, 3)) == 0 else _cut(box, window)
         px = 4.0 if window == whole else 1.0
         found.append(ImageDetection(label, confidence, Kind.OBJECT, box, (window,), cut, px, ring))
     return found
