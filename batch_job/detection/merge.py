@@ -34,11 +34,13 @@ def merge(detections: Iterable[ImageDetection]) -> list[ImageDetection]:
     3. *Parts*: more than half of the smaller part lies in the larger one, and whichever view goes on beyond the other's
        chip, the other is cut there. So a part joins its whole, and halves that face each other across the border join.
     4. *Wholes*: or both views, whole, are alike. So a small thing in the corner of a large one's box stays itself.
-    5. What is compared may be off by two pixels of the coarser picture, and sides by a share of the box.
+    5. What is compared may be off by two pixels of the coarser picture, and sides by a share of the box. A view that
+       has a shape is measured by it, in all of this, and not by its box.
     6. Pairs are joined the closest first, never two views of one chip; those of two labels last, and only if they lie
        on each other and one of them is whole there: one object under two names.
     7. *Geometry*: an uncut view of the finest picture; else the box around the cut ones, mended where a coarser picture
-       saw more. ``cut`` names the sides that no chip saw the end of.
+       saw more. ``cut`` names the sides that no chip saw the end of. Of shapes in place of that box the outer ring of
+       their union: as its convex hull, and that as the smallest turned rectangle, where it fills nine tenths of it.
     8. *Label*: of which the views are surest together (sum of confidences); *confidence*: the highest with that label.
     9. What only a coarse picture saw is left out where it holds two things of its label that chips saw: a crowd.
     10. *Regions*: one per label: the chips that carry it, with the highest confidence; a picture of the whole image
