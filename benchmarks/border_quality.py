@@ -23,6 +23,7 @@ from batch_job.values.spaces import ChipDetection, ChipGrid, ImageDetection, Lab
 from benchmarks.border_errors import Errors, merge_errors, plain_errors
 from benchmarks.border_peers import PEERS, RULES, Merger
 from benchmarks.border_scene import (
+    CROWDS,
     IDEAL,
     KINDS,
     LABELS,
@@ -39,6 +40,7 @@ from benchmarks.border_scene import (
 
 GRIDS = {"1024/20 %": (1024, 204), "1024/5 %": (1024, 51), "512/20 %": (512, 102), "640/128 px": (640, 128)}
 OURS = "ours"
+CROWDED_GRIDS = ("1024/20 %", "1024/5 %")
 NOT_ASKED = "not asked"
 SEEDS = 2
 
@@ -147,6 +149,16 @@ def cases() -> list[Case]:
     ]
 
 
+def crowded_cases() -> list[Case]:
+    """List those of objects that touch or overlap, without overviews."""
+    return [
+        Case(kind, grid_name, sight, overview=False)
+        for sight in (IDEAL, NOISY)
+        for kind in CROWDS
+        for grid_name in CROWDED_GRIDS
+    ]
+
+
 def measure(case: Case, seeds: Sequence[int], *, peers: Sequence[Merger]) -> Row:
     """Count a case over some scenes."""
     row = Row(case)
@@ -184,10 +196,12 @@ def main() -> int:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--share", type=float, default=1.0, help="of the objects of each scene: its density")
     parser.add_argument("--gap", type=float, help="shortest gap between boxes of one label, px")
+    parser.add_argument("--overlap", type=float, help="share of a box that another of its label may cover")
     parser.add_argument("--jitter", type=float, help="instead of the detectors' own: share of a box's side")
+    parser.add_argument("--crowded", action="store_true", help="objects that touch or overlap, nothing else")
     parser.add_argument("--alone", action="store_true", help="without the peers")
     given = parser.parse_args()
-    chosen = [_adapted(case, given) for case in cases()]
+    chosen = [_adapted(case, given) for case in (crowded_cases() if given.crowded else cases())]
     chosen = [case for case in chosen if all(word in f"{case.sight.name}, {case.name}" for word in given.only or ())]
     seeds = range(given.first_seed, given.first_seed + given.seeds)
     with ExitStack() as stack:
@@ -206,6 +220,8 @@ def _adapted(case: Case, given: argparse.Namespace) -> Case:
     kind, sight = replace(case.kind, count=max(1, round(case.kind.count * given.share))), case.sight
     if given.gap is not None:
         kind = replace(kind, gaps_px=(given.gap, given.gap + 1))
+    if given.overlap is not None:
+        kind = replace(kind, overlap=given.overlap)
     if given.jitter is not None:
         sight = replace(sight, jitter=given.jitter)
     return replace(case, kind=kind, sight=sight)

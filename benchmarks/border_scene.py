@@ -5,7 +5,7 @@ boxes; objects of two labels may lie over one another. ``local.scenes`` paints, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -41,6 +41,9 @@ class SceneKind:
     """Shortest and longest side."""
     gaps_px: tuple[float, float] = (3.0, 4.0)
     """Between boxes of one label: at least the first; in car parks between the two."""
+    overlap: float = 0.0
+    """Share of the smaller box, across or down, by which boxes of one label may lie over each other besides that; those
+    of car parks all do, across and down."""
     layout: Layout = Layout.SCATTERED
     width: int = 10_000
     height: int = 8_000
@@ -98,6 +101,15 @@ KINDS = (
     SceneKind("large 400-1500 px", count=60, sizes_px=(400, 1500)),
 )
 
+GAPS = {"gap 3 px": (3.0, 0.0), "gap 0": (0.0, 0.0), "gap -25 %": (0.0, 0.25)}
+"""Between boxes of one label: shortest gap, and share of a box that another may cover besides."""
+CROWDS = tuple(
+    replace(kind, name=f"{kind.name}, {name}", gaps_px=(gap_px, gap_px + 1), overlap=overlap)
+    for kind in (KINDS[2], replace(KINDS[1], name="crowded 60-300 px", count=3000))
+    for name, (gap_px, overlap) in GAPS.items()
+)
+"""Objects that touch or overlap; of those 60-300 px each label covers about 40 % of the ground."""
+
 OVERVIEW_PX = 1024
 """Longest side of the picture of the whole image."""
 OVERVIEW_OBJECT_PX = 12.0
@@ -120,7 +132,8 @@ def _scattered(kind: SceneKind, rng: np.random.Generator) -> Truth:
         others = np.array(planted[label]).reshape(-1, 4)
         low = rng.uniform((0, 0), (kind.width - size[0], kind.height - size[1]), size=(TRIES, 2))
         for place in np.concatenate((low, low + size), axis=1):
-            gaps = np.concatenate((others[:, :2] - place[2:], place[:2] - others[:, 2:]), axis=1)
+            gaps = np.maximum(others[:, :2] - place[2:], place[:2] - others[:, 2:])
+            gaps += kind.overlap * np.minimum(others[:, 2:] - others[:, :2], size)
             if not (gaps.max(axis=1, initial=-np.inf) < kind.gaps_px[0]).any():
                 planted[label].append(place)
                 boxes.append(place)
@@ -140,8 +153,9 @@ def _parked(kind: SceneKind, rng: np.random.Generator) -> Truth:
         gaps = rng.uniform(*kind.gaps_px, size=(2, rows, cols))
         corner = np.array([lot % across, lot // across]) * (kind.width / across, kind.height / across)
         corner += rng.uniform(0, 200, size=2)
-        lefts = corner[0] + np.cumsum(car[0] + gaps[0], axis=1)
-        tops = corner[1] + np.cumsum(car[1] + gaps[1].max(axis=1, keepdims=True), axis=0) + np.zeros((1, cols))
+        strides = car * (1 - kind.overlap)
+        lefts = corner[0] + np.cumsum(strides[0] + gaps[0], axis=1)
+        tops = corner[1] + np.cumsum(strides[1] + gaps[1].max(axis=1, keepdims=True), axis=0) + np.zeros((1, cols))
         low = np.stack((lefts, tops), axis=-1).reshape(-1, 2)
         boxes.append(np.concatenate((low, low + car), axis=1))
         labels.append(np.full(len(low), lot % len(LABELS)))

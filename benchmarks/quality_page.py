@@ -1,6 +1,7 @@
 """Puts the tables of ``border_quality`` and ``merge`` into docs/quality.md.
 
-``python -m benchmarks.quality_page border_quality ROWS.json`` (or ``merge``); ROWS.json is what ``--json`` printed.
+``python -m benchmarks.quality_page border_quality ROWS.json`` (or ``merge``, or ``crowded`` for what ``border_quality
+--crowded`` gave); ROWS.json is what ``--json`` printed.
 """
 
 import json
@@ -46,6 +47,9 @@ def _sum(errors: Iterable[int | None]) -> str:
     return f"**{sum(counted):,}**" if counted else NOTHING
 
 
+TABLES = {"border_quality": quality_lines, "crowded": quality_lines, "merge": merge_lines}
+
+
 def put(page: Path, name: str, lines: Sequence[str]) -> None:
     """Replace what stands between a table's marks."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
@@ -58,7 +62,7 @@ def main() -> int:
     """Do what the arguments say."""
     name, path = sys.argv[1:]
     rows = json.loads(Path(path).read_text(encoding="utf-8"))["rows"]
-    put(PAGE, name, {"border_quality": quality_lines, "merge": merge_lines}[name](rows))
+    put(PAGE, name, TABLES[name](rows))
     return 0
 
 
