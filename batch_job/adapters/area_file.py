@@ -22,14 +22,12 @@ def read_area(place: str, client: "S3Client") -> bytes:
         return read_area_file(place)
     bucket, key = split_area_uri(place)
     try:
-        with as_ours(S3, doing="reading it"):
+        with as_ours(S3, doing=f"area_of_interest {place}"):
             answer = client.get_object(Bucket=bucket, Key=key)
             check_area_size(place, answer["ContentLength"])
             return whole_body(answer)
     except ChangedError as error:
         raise SettingsError(f"area_of_interest {place}: there is no such object") from error
     except (AccessError, SetUpError) as error:
-        raise SettingsError(
-            f"area_of_interest {place}: whoever reads it needs s3:GetObject on it, and kms:Decrypt where a KMS key "
-            f"encrypts it: {error}"
-        ) from error
+        needs = "whoever reads it needs s3:GetObject on it, and kms:Decrypt where a KMS key encrypts it"
+        raise SettingsError(f"{error}; {needs}") from error
