@@ -3,7 +3,7 @@
 What is pinned there was resolved, without naming a registry, by ``echo sahi==0.12.8 | uv pip compile --universal
 --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url - -o
 benchmarks/requirements-sahi.lock``; of OSML the two packages that its environment is named for, and pillow, with which
-chips are compared.
+chips are compared; and likewise imagecodecs==2026.3.6.
 """
 
 import hashlib
@@ -106,7 +106,14 @@ OSML = Environment(
     | dict.fromkeys(("IMAGE_QUEUE", "REGION_QUEUE"), "none"),
 )
 
-ENVIRONMENTS = (SAHI, OSML)
+IMAGECODECS = Environment(
+    "imagecodecs 2026.3.6",
+    Path(__file__).with_name("requirements-imagecodecs.lock"),
+    FOLDER / "imagecodecs",
+    size_mb=160,
+)
+
+ENVIRONMENTS = (SAHI, OSML, IMAGECODECS)
 
 
 def main() -> int:
