@@ -22,7 +22,7 @@ MAX_CANDIDATES = 200_000
 MAX_PILED = 64
 """Middles that glimpses of one side of a ground meet on average: more are a pile, in which each glimpse that meets more
 is compared with the nearest in rank."""
-NEAR_IN_PILE = 4
+NEAR_IN_PILE = 2
 
 
 @dataclass(frozen=True, slots=True)
