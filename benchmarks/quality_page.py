@@ -47,7 +47,10 @@ def _sum(errors: Iterable[int | None]) -> str:
     return f"**{sum(counted):,}**" if counted else NOTHING
 
 
-TABLES = {"border_quality": quality_lines, "border_shapes": quality_lines, "crowded": quality_lines, "merge": merge_lines}
+TABLES = {
+    **dict.fromkeys(("border_quality", "border_shapes", "crowded"), quality_lines),
+    "merge": merge_lines,
+}
 
 
 def put(page: Path, name: str, lines: Sequence[str]) -> None:
