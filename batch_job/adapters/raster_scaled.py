@@ -1,10 +1,15 @@
-"""Which windows are read together when an image is read smaller. Pure."""
+"""Which windows are read together when an image is read smaller, and means that leave out what is hidden. Pure."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from batch_job.adapters.raster_parts import Layout, Part
+from batch_job.values.raster import Pixels
 from batch_job.values.spaces import Window
 
 PART_BYTES = 16 * 1024**2
@@ -60,6 +65,38 @@ def smaller_parts(window: Window, layout: Layout, *, shrink: int) -> Iterator[Pa
                 height=window.height * (to_row - row) // rows,
             )
             yield Part(part, slice(row, to_row), slice(col, to_col))
+
+
+def is_whole(window: Window, size: tuple[int, int]) -> bool:
+    """Tell whether each smaller pixel, rows and columns given, stands for as many whole ones."""
+    return window.height % size[0] == 0 and window.width % size[1] == 0
+
+
+def means(pixels: Pixels, size: tuple[int, int], *, nodata: Sequence[float | None]) -> Pixels:
+    """Give pixels in fewer rows and columns, each the mean of those that are valid, as GDAL's.
+
+    Args:
+        pixels: Of a window that ``is_whole``.
+        size: Rows and columns.
+        nodata: For each of the bands.
+
+    Returns:
+        Valid where the pixel in the middle was; 0 where none of them was.
+    """
+    rows, cols = size
+    down, across = pixels.valid.shape[0] // rows, pixels.valid.shape[1] // cols
+    smaller = np.zeros((pixels.bands.shape[0], rows, cols), pixels.bands.dtype)
+    for shown, band, none in zip(smaller, pixels.bands, nodata, strict=True):
+        counted = pixels.valid if none is None else pixels.valid & (band != none)
+        counted = counted & ~np.isnan(band) if band.dtype.kind == "f" else counted
+        shown[:] = _mean_of(band, counted, (rows, down, cols, across))
+    return Pixels(smaller, pixels.valid[down // 2 :: down, across // 2 :: across])
+
+
+def _mean_of(band: NDArray[Any], counted: NDArray[np.bool_], parts: tuple[int, int, int, int]) -> NDArray[np.float64]:
+    sums = np.where(counted, band, 0).reshape(parts).sum(axis=(1, 3), dtype=np.float64)
+    mean: NDArray[np.float64] = sums / np.maximum(counted.reshape(parts).sum(axis=(1, 3)), 1)
+    return mean if band.dtype.kind == "f" else np.floor(mean + 0.5)
 
 
 def _steps(window: Window, layout: Layout, *, shrink: int) -> tuple[int, int]:

@@ -26,7 +26,7 @@ from batch_job.adapters.raster_parts import (
 )
 from batch_job.adapters.raster_pieces import Cutter, Piece, PieceGrid
 from batch_job.adapters.raster_pixels import PixelReader, Raw
-from batch_job.adapters.raster_scaled import around, rows_of, size_of, smaller_parts
+from batch_job.adapters.raster_scaled import around, is_whole, means, rows_of, size_of, smaller_parts
 from batch_job.ports import RasterSource
 from batch_job.ports.rasters import Show
 from batch_job.values.raster import Pixels, RasterFacts, Shown
@@ -92,6 +92,10 @@ class GdalRaster:
         return _joined(read, rows=rows, cols=cols)
 
     def _mean(self, bands: Sequence[int], window: Window, size: tuple[int, int]) -> Pixels:
+        """Read smaller. GDAL leaves out what it knows to be hidden; a mask beside the image it does not know."""
+        by_hand = self.pixels.beside is not None and not self.layout.shrinks and not self.facts.palette
+        if by_hand and is_whole(window, size):
+            return means(self._read(bands, window), size, nodata=[self.facts.nodata[band - 1] for band in bands])
         return self.gdal.call(lambda: self.pixels.read(bands, window=window, out_size=size, by=Resampling.average))
 
     def read_overview(self, *, bands: Sequence[int], max_px: int) -> Pixels:

@@ -32,6 +32,9 @@ WIDTH, HEIGHT = 410, 330
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
 
+BLOCKS = {"tiled": True, "blockxsize": 64, "blockysize": 64}
+
+
 def for_all(bands: int = 3) -> dict[str, str]:
     """What GDAL writes of a mask in one band for an image of so many."""
     return {f"INTERNAL_MASK_FLAGS_{band}": "2" for band in range(1, bands + 1)}
@@ -262,6 +265,30 @@ def test_overview_sample_and_smaller_windows_leave_out_what_it_hides(
         window = Window(col_off=320, row_off=80, width=160, height=80)
         [(_, smaller)] = source.read_scaled([window], bands=RGB, shrink=4)
         np.testing.assert_array_equal(smaller.valid, np.arange(40)[None] >= 20 + np.zeros((20, 1)))
+
+
+@pytest.mark.parametrize("shrink", [2, 3, 5])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+@pytest.mark.parametrize("profile", [{}, {"nodata": 5}, BLOCKS], ids=str)
+def test_means_leave_out_what_it_hides_as_rasterio_does(
+    profile: dict[str, Any], dtype: str, shrink: int, tmp_path: Path
+):
+    pixels = noise(3, 300, 360, dtype)
+    files = Files(tmp_path).write(np.where(pixels < 20, 5, pixels).astype(dtype), **profile)
+    files.write_mask(speckled(300, 360))
+    window = Window(col_off=60, row_off=90, width=240, height=210)
+    with rasterio.open(files.image) as theirs:
+        there = rasterio.windows.Window(60, 90, 240, 210)
+        values, mask = theirs.read(window=there), theirs.read_masks(1, window=there) == 0
+        sizes = (3, 210 // shrink, 240 // shrink)
+        by_gdal = theirs.read(window=there, out_shape=sizes, resampling=rasterio.enums.Resampling.average)
+    hidden = mask | (values == profile.get("nodata"))
+    parts = np.ma.array(values, mask=hidden).reshape(3, 210 // shrink, shrink, 240 // shrink, shrink)
+    expected = by_gdal if "nodata" not in profile else parts.mean(axis=(2, 4)).filled(0)  # GDAL forgets nodata then
+    with files.opened() as source:
+        [(_, smaller)] = source.read_scaled([window], bands=RGB, shrink=shrink)
+    assert smaller.valid.any()
+    assert np.abs(smaller.bands.astype(float) - expected)[:, smaller.valid].max() <= 1
 
 
 def test_a_mask_without_copies_is_not_read_as_a_whole_for_the_stretch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
