@@ -30,6 +30,9 @@ KNOWN_CRSS = 64
 """CRSs kept: to make a transformer takes some 10 ms, and the images of a bucket share few."""
 
 
+ON_A_LINE = 1e-6
+"""How wide points must lie, as a share of how long, to settle a plane."""
+
 _REFUSED = (CPLE_BaseError, ProjError, KeyError, ValueError, IndexError)
 """What GDAL and PROJ raise of points that are too few or on one line, of RPCs that are incomplete or no numbers."""
 
@@ -76,8 +79,9 @@ class GdalGroundTransform:
 
 def _by_gcps(said: Georeference, crs: str, cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
     points = said.gcps
-    xs, ys = np.array([point.x for point in points]), np.array([point.y for point in points])
-    if not np.isfinite([xs, ys]).all():
+    known = np.array([(point.col, point.row, point.x, point.y) for point in points])
+    xs, ys = known[:, 2:].T
+    if not np.isfinite(known).all():
         raise ValueError("points without a place")
     to_lonlat = _transformer(crs)
     jumps = CRS.from_user_input(crs).is_geographic and np.ptp(xs) > 180
@@ -91,8 +95,23 @@ def _by_gcps(said: Georeference, crs: str, cols: Floats, rows: Floats) -> tuple[
 
 
 def _polynomial(points: Sequence[GroundControlPoint], cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
-    with GCPTransformer(_gdal_points(points)) as transformer:
-        xs, ys = transformer.xy(rows, cols, offset="ul")
+    try:
+        with GCPTransformer(_gdal_points(points)) as transformer:
+            xs, ys = transformer.xy(rows, cols, offset="ul")
+    except CPLE_BaseError:
+        return _first_order(points, cols, rows)
+    return xs, ys
+
+
+def _first_order(points: Sequence[GroundControlPoint], cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
+    """Fit a plane: of six points and more GDAL asks for the second order, which two rows of them do not settle."""
+    pixels = np.array([(point.col, point.row) for point in points])
+    middle, size = pixels.mean(axis=0), np.ptp(pixels, axis=0).max() or 1.0
+    design = np.column_stack([(pixels - middle) / size, np.ones(len(pixels))])
+    fit, _, rank, _ = np.linalg.lstsq(design, np.array([(point.x, point.y) for point in points]), rcond=ON_A_LINE)
+    if rank < design.shape[1]:
+        raise ValueError("points on a line")
+    xs, ys = fit.T @ np.vstack([(cols - middle[0]) / size, (rows - middle[1]) / size, np.ones(cols.shape)])
     return xs, ys
 
 

@@ -38,7 +38,7 @@ def suits_points(asked: Georeference, transform: GroundTransform) -> bool:
         return n == PROJECTIVE_POINTS
     if asked.by is Georeferencing.GCPS_THIN_PLATE:
         return MIN_SPLINE_POINTS <= n <= MAX_SPLINE_POINTS and _spline_is_better(asked, transform)
-    return True
+    return n >= LEAST_POINTS  # of two, GDAL makes a map whose top is north
 
 
 def left_out_error_m(asked: Georeference, transform: GroundTransform) -> float | None:

@@ -24,6 +24,11 @@ class EarthCrs:
     to_wgs84: Transformer
     """Easting or longitude first, whatever the authority's axis order; safe to share between threads."""
 
+    @property
+    def is_lonlat(self) -> bool:
+        """Tell whether its coordinates are longitude and latitude in WGS 84 already, so that PROJ has nothing to do."""
+        return self.to_wgs84.definition.startswith("proj=noop")
+
     def to_lonlat(self, xs: Floats, ys: Floats) -> tuple[Floats, Floats]:
         """Give longitudes and latitudes, degrees; infinite where there are none."""
         lons, lats = self.to_wgs84.transform(xs, ys)

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from pyproj import Transformer
 
 from batch_job.place.arrays import Floats
 from batch_job.place.control_points import suits_points
-from batch_job.place.crs import WGS84, find_earth_crs
+from batch_job.place.crs import WGS84, EarthCrs, find_earth_crs
 from batch_job.ports import GroundTransform
 from batch_job.values.place import Georeference, Georeferencing
 from batch_job.values.raster import RasterFacts
@@ -91,7 +90,7 @@ def _ground(asked: Georeference, transform: GroundTransform) -> Ground | None:
         return Ground(asked.by, crs.name, through_port, asked) if crs is not None and suits else None
     if asked.by is Georeferencing.AFFINE and asked.transform is not None and _has_inverse(asked.transform):
         crs = find_earth_crs(asked.crs)
-        return None if crs is None else Ground(asked.by, crs.name, _affine(asked.transform, crs.to_wgs84), asked)
+        return None if crs is None else Ground(asked.by, crs.name, _affine(asked.transform, crs), asked)
     return None
 
 
@@ -102,20 +101,24 @@ def _has_inverse(coefficients: tuple[float, ...]) -> bool:
     return sound and coefficients != NO_TRANSFORM and a * e != b * d
 
 
-def _affine(coefficients: tuple[float, ...], to_wgs84: Transformer) -> Projection:
+def _affine(coefficients: tuple[float, ...], crs: EarthCrs) -> Projection:
     a, b, c, d, e, f = coefficients
+    is_lonlat = crs.is_lonlat
 
     def project(cols: Floats, rows: Floats) -> tuple[Floats, Floats]:
         # each step in the arrays of the one before: of a million pixels, new memory takes longer than the sums
         xs, ys = a * cols, d * cols
-        xs += b * rows
-        ys += e * rows
+        part = b * rows
+        xs += part
+        ys += np.multiply(rows, e, out=part)
         xs += c
         ys += f
+        if is_lonlat:
+            return xs, ys  # whoever asks sees to what is off the Earth
         if not (_within(xs, MAX_COORDINATE) and _within(ys, MAX_COORDINATE)):
             near = (np.abs(xs) <= MAX_COORDINATE) & (np.abs(ys) <= MAX_COORDINATE)
             xs, ys = np.where(near, xs, np.inf), np.where(near, ys, np.inf)
-        lons, lats = to_wgs84.transform(xs, ys, inplace=True)
+        lons, lats = crs.to_wgs84.transform(xs, ys, inplace=True)
         return lons, lats
 
     return project

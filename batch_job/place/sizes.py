@@ -69,8 +69,9 @@ def _distances_m(lons: Floats, lats: Floats) -> Floats:
 
 
 def _on_equal_area(lons: Floats, lats: Floats) -> tuple[Floats, Floats]:
-    east, north = EQUAL_AREA(lons, lats)
-    return np.asarray(east), np.asarray(north)
+    # the easting is the longitude's alone, also of rings so long that PROJ has none
+    _, north = EQUAL_AREA(np.zeros_like(lons), lats)
+    return lons * METRES_PER_DEG, np.asarray(north)
 
 
 def _base_lines(outlines: Outlines, inside: tuple[Floats, Floats]) -> Floats:
