@@ -176,9 +176,10 @@ def test_rule_7_of_several_uncut_views_the_largest_counts():
     assert [one.box for one in merge([left(81, 10, 99, 40), right(82, 11, 98, 39)])] == [large.box]
 
 
-def test_rule_7_the_finest_pictures_view_counts_though_a_coarser_one_is_larger():
-    fine, coarse = left(10, 50, 60, 90), whole(4, 44, 68, 96)
-    assert [(one.box, one.resolution_px) for one in merge([fine, coarse])] == [(fine.box, 1.0)]
+@pytest.mark.parametrize("edges", [(4, 44, 68, 96), (0, 36, 75, 105)])
+def test_rule_7_the_finest_pictures_view_counts_though_a_coarser_one_is_larger(edges):
+    fine = left(10, 50, 60, 90)
+    assert [(one.box, one.resolution_px) for one in merge([fine, whole(*edges)])] == [(fine.box, 1.0)]
 
 
 def test_rule_7_if_all_are_cut_the_box_is_around_them():
