@@ -344,3 +344,11 @@ def test_a_dem_may_be_a_file_of_this_machine(tmp_path: Path, monkeypatch: pytest
 
 def test_without_the_setting_there_is_no_dem():
     assert Terrain.of("", LocalFiles()) is None
+
+
+def test_what_one_image_needs_coarser_is_not_left_to_the_next(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(terrain_module, "MAX_SAMPLES", 40_000)
+    wide, near = rpcs(), rpcs(LONG_SCALE="0.04", LAT_SCALE="0.02")
+    after_another, alone = over(dem(hills)), over(dem(hills))
+    place(after_another, wide)
+    np.testing.assert_array_equal(place(after_another, near), place(alone, near))
