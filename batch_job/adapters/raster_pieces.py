@@ -123,6 +123,7 @@ class Cutter:
         self._begun: dict[Window, Future[Future[Piece]]] = {}
         self._made: dict[Window, Piece] = {}
         self._in_work: deque[tuple[int, Future[Future[Piece]]]] = deque()
+        self._failed = False
 
     def cut(self, windows: Iterable[Window]) -> Iterator[tuple[Window, Shown]]:
         """Yield each window, in the order given; two rows of windows are looked at together."""
@@ -142,7 +143,7 @@ class Cutter:
         for number, window in enumerate(row):
             while ahead and ahead[0][0] <= number:
                 ahead.popleft()
-            while coming is not None and (coming[0] <= number or self._may_begin(ahead)):
+            while coming is not None and not self._failed and (coming[0] <= number or self._may_begin(ahead)):
                 if self._begin(coming[1], end) and coming[0] > number:
                     ahead.append((coming[0], coming[1].width * coming[1].height * _RGB))
                 coming = next(needed, None)
@@ -155,9 +156,7 @@ class Cutter:
         if place in self._begun or place in self._made:
             return False
         while self._in_work and self._bytes_in_work() >= IN_WORK_BYTES:
-            begun = self._in_work.popleft()[1]
-            if begun.exception() is None:  # waits; what failed is raised where it is needed
-                begun.result().exception()
+            self._wait_for(self._in_work.popleft()[1])
         self._begun[place] = self._make(place, end)
         self._in_work.append((place.width * place.height * self._grid.pixel_bytes, self._begun[place]))
         return True
@@ -168,8 +167,13 @@ class Cutter:
 
     def _bytes_in_work(self) -> int:
         while self._in_work and _is_made(self._in_work[0][1]):
-            self._in_work.popleft()
+            self._wait_for(self._in_work.popleft()[1])
         return sum(size for size, _ in self._in_work)
+
+    def _wait_for(self, begun: "Future[Future[Piece]]") -> None:
+        """See whether a piece failed: that is raised where it is needed, and till then one is made after the other."""
+        if not begun.cancelled():
+            self._failed |= (begun.exception() or begun.result().exception()) is not None
 
     def _joined(self, window: Window, end: int) -> Shown:
         rgb = np.empty((window.height, window.width, _RGB), np.uint8)

@@ -276,6 +276,23 @@ def test_of_a_wide_image_no_more_rows_are_held_than_chips_need(block: tuple[int,
     assert most <= most_rows * 60_000 * 3 + 7 * raster_pieces.AHEAD_BYTES + 2 * a_chip
 
 
+def test_once_a_piece_failed_no_others_are_begun_ahead():
+    """A broken PNG is decoded from the top again for each."""
+    begun: list[Window] = []
+
+    def make(place: Window, _end_col: int) -> "Future[Future[Piece]]":
+        begun.append(place)
+        outer: Future[Future[Piece]] = Future()
+        outer.set_exception(UnreadableImageError("broken"))
+        return outer
+
+    grid = ChipGrid(image_width=1_000_000, image_height=300, chip_px=256, overlap_px=0)
+    pieces = PieceGrid.of(Layout(1_000_000, 300, 1_000_000, 1, pixel_bytes=3), pixel_bytes=3)
+    with pytest.raises(UnreadableImageError):
+        next(Cutter(pieces, make).cut(windows(grid)))
+    assert len(begun) <= 3
+
+
 # ---- how much is fetched
 
 
@@ -359,9 +376,17 @@ def test_jpeg_blocks_are_within_one_level_of_what_rasterio_reads(name: str):
     expected, valid = whole(JPEGS[name])
     with opened(JPEGS[name]) as source:
         rgb, ours_valid = put_together(source, GRID)
-        assert (source.jpeg is None) == (name in ("bands apart", "four bands"))
+        assert (source.decoder is None) == (name in ("bands apart", "four bands"))
     assert np.abs(rgb.astype(int) - expected[:3]).max() <= 1
     np.testing.assert_array_equal(ours_valid, valid)
+
+
+def test_jpeg_blocks_taller_than_a_piece_show_all_their_rows(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(raster_pieces, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(raster_pieces, "PIECE_PX", 48)
+    with opened(JPEGS["no colour transform"]) as source:
+        rgb, _ = put_together(source, GRID)
+    assert np.abs(rgb.astype(int) - whole(JPEGS["no colour transform"])[0]).max() <= 1
 
 
 def test_halved_colours_are_within_one_level_of_grey_and_exactly_what_other_decoders_show():
@@ -370,7 +395,7 @@ def test_halved_colours_are_within_one_level_of_grey_and_exactly_what_other_deco
     with opened(body) as source:
         rgb, _ = put_together(source, GRID)
         [block] = source.gdal.call(
-            lambda: source.jpeg.read(source.file, Window(col_off=128, row_off=256, width=128, height=128))
+            lambda: source.decoder.read(source.file, Window(col_off=128, row_off=256, width=128, height=128))
         ).blocks
     grey = np.array([0.299, 0.587, 0.114])
     assert np.abs(np.tensordot(grey, rgb.astype(float) - expected, 1)).max() <= 1.5
