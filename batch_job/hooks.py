@@ -30,7 +30,10 @@ class MergedImage:
 
 
 AfterMerging = Callable[[Sequence[Feature], MergedImage], Iterable[Feature] | None]
-"""The image's features to other features; None: they stay as they are. Called again when the image is re-indexed."""
+"""The image's features to other features; None: they stay as they are. Called again when the image is re-indexed.
+
+``detection.shape`` is that of an object which is no upright box; ``detection.box`` lies around it.
+"""
 
 
 def correct(pixels: NDArray[np.uint8], hooks: Sequence[str]) -> NDArray[np.uint8]:
