@@ -78,7 +78,7 @@ def as_ours(image: ImageRef, file: RangedObject) -> Iterator[None]:
     except (RasterioError, CPLE_BaseError, ValueError, OSError, MemoryError) as error:
         if file.error is not None:
             raise file.error from error
-        reason = str(error.__cause__ or error).removeprefix(f"{image.id}, ")
+        reason = str(error.__cause__ or error).removeprefix(image.id).lstrip(",: ")
         if _NEEDS_MEMORY in reason or isinstance(error, MemoryError):
             raise TooLargeError(f"{image.uri}: {reason}") from error
         raise UnreadableImageError(f"{image.uri}: {reason}") from error

@@ -370,8 +370,9 @@ def test_what_is_no_mask_is_an_input_failure_that_names_it(what: str, tmp_path: 
     change, kind, words = BROKEN[what]
     files = Files(tmp_path).write(noise(3, HEIGHT, WIDTH)).write_mask(speckled())
     files.mask.write_bytes(change(files.mask.read_bytes()))
-    with pytest.raises(kind, match=rf"scene\.tif\.msk: .*{words}"), files.opened() as source:
+    with pytest.raises(kind, match=rf"scene\.tif\.msk: .*{words}") as raised, files.opened() as source:
         put_together(source, whole_grid())
+    assert ImageRef(LOCAL_FILES, str(files.mask)).id not in str(raised.value)
 
 
 @pytest.mark.parametrize("size", [(HEIGHT - 1, WIDTH), (HEIGHT, WIDTH + 1), (1, 1)], ids=str)
