@@ -1,10 +1,10 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from batch_job.detection.dechip import EDGE_TOLERANCE_PX, EDGE_TOLERANCE_SHARE, dechip
 from batch_job.errors import GeometryError
-from batch_job.values.spaces import ChipDetection, ChipFrame, ChipGrid, Kind, Label, PixelBox, Sides, Window
+from batch_job.values.spaces import ChipDetection, ChipFrame, ChipGrid, Kind, Label, PixelBox, PixelRing, Sides, Window
 from tests.strategies import windows
 
 CAR = Label("Car", parents=("Vehicle",))
@@ -144,3 +144,37 @@ def test_the_images_own_edge_cuts_nothing(window: Window, edges: tuple[float, ..
 def test_the_tolerance_is_in_pixels_that_the_detector_saw() -> None:
     halved = ChipFrame(MIDDLE, encoded_width=50, encoded_height=50, content_width=50, content_height=50)
     assert dechip(car(EDGE_TOLERANCE_PX, 20, 30, 30), halved, GRID).touches_edge
+
+
+@given(frames(), st.lists(st.tuples(*[st.floats(min_value=0, max_value=1)] * 2), min_size=3, max_size=8))
+def test_a_shape_lies_in_the_image_as_its_points_do_and_its_box_around_it(
+    frame: ChipFrame, shares: list[tuple[float, float]]
+) -> None:
+    points = tuple((col * frame.content_width, row * frame.content_height) for col, row in shares)
+    try:
+        ring = PixelRing(points)
+        there = dechip(ChipDetection(CAR, 90.0, ring.box, ring), frame, grid_around(frame.window))
+    except GeometryError:
+        reject()  # as good as flat
+    window = frame.window
+    assert there.shape is not None
+    for (col, row), (col_share, row_share) in zip(there.shape.points, shares, strict=True):
+        assert col == pytest.approx(window.col_off + col_share * window.width)
+        assert row == pytest.approx(window.row_off + row_share * window.height)
+    assert there.box == there.shape.box
+    assert window.col_off <= there.box.min_col < there.box.max_col <= window.col_off + window.width
+    assert window.row_off <= there.box.min_row < there.box.max_row <= window.row_off + window.height
+
+
+def test_a_shape_is_cut_where_its_box_is() -> None:
+    ring = PixelRing(((60.0, 20.0), (100.0, 50.0), (60.0, 80.0)))
+    assert dechip(ChipDetection(CAR, 90.0, ring.box, ring), plain(MIDDLE), GRID).cut == Sides.RIGHT
+
+
+@pytest.mark.parametrize(
+    "points",
+    [(), ((0.0, 0.0), (1.0, 1.0)), ((0.0, 0.0), (1.0, 1.0), (2.0, 2.0)), ((0.0, 0.0), (1.0, float("nan")), (0.0, 2.0))],
+)
+def test_what_encloses_nothing_is_no_ring(points: tuple[tuple[float, float], ...]) -> None:
+    with pytest.raises(GeometryError):
+        PixelRing(points)
