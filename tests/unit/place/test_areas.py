@@ -216,3 +216,10 @@ def test_pieces_within_180_make_up_the_whole(west, width):
     pieces = list(within_180(polygon))
     assert sum(piece.area for piece in pieces) == pytest.approx(polygon.area)
     assert all(piece.bounds[0] >= -180 and piece.bounds[2] <= 180 + 1e-9 for piece in pieces)
+
+
+def test_a_chip_without_a_place_on_earth_is_cut_beside_those_that_touch_the_area():
+    facts = affine("EPSG:4326", Affine(0.1, 0, 0, 0, -0.1, 100), width=400, height=400)
+    chosen = chosen_of(box(1, 61, 2, 62), facts, grid_of(facts))
+    rows = {(window.col_off, window.row_off) for window in chosen.chips}
+    assert rows == {(0, 300), *((col, 0) for col in range(0, 400, 100))}
