@@ -1,5 +1,7 @@
 """How long pixels take to longitude and latitude: ours beside pyproj and rasterio, which start from map coordinates.
 
+``pixels`` is pyproj from pixels on: the sums in numpy, then pyproj.
+
 ``python -m benchmarks.georeference`` prints a table, ``--json`` rows. Every run is in a process of its own, in turn;
 the times are of the processor, as medians.
 """
@@ -21,7 +23,7 @@ from benchmarks.sides import ROOT
 
 ROUNDS = 5
 TIMEOUT_S = 120
-PEERS = ("pyproj", "rasterio")
+PEERS = ("pyproj", "pixels", "rasterio")
 TOLERANCE_DEG = 1e-9
 """0.1 mm."""
 FOOTPRINTS_CRS = "EPSG:32633"

@@ -1,7 +1,8 @@
 """One side of the georeference benchmark: ``python -m benchmarks.side_place SIDE CRS`` prints what it took, as JSON.
 
 Sides: ``ours`` takes a million pixels to longitude and latitude; ``pyproj`` and ``rasterio`` take coordinates that are
-in the CRS already; ``footprints`` is ours for 250,000 boxes, with all that is indexed of their place.
+in the CRS already; ``pixels`` is pyproj with the sums before it, as one writes them; ``footprints`` is ours for
+250,000 boxes, with all that is indexed of their place.
 """
 
 import json
@@ -73,6 +74,14 @@ def by_pyproj(crs: str) -> Callable[[], Lonlat]:
     return lambda: to_lonlat.transform(xs, ys)
 
 
+def by_pyproj_from_pixels(crs: str) -> Callable[[], Lonlat]:
+    """Use numpy and pyproj on pixels."""
+    to_lonlat, (a, b, c, d, e, f) = Transformer.from_crs(crs, "EPSG:4326", always_xy=True), image_transform(crs)
+    cols, rows = corners()
+    to_lonlat.transform(cols[:1], rows[:1])
+    return lambda: to_lonlat.transform(a * cols + b * rows + c, d * cols + e * rows + f)
+
+
 def by_rasterio(crs: str) -> Callable[[], Lonlat]:
     """Use what people with rasterio at hand do."""
     from rasterio.warp import transform  # noqa: PLC0415
@@ -113,6 +122,7 @@ def _facts(crs: str) -> Any:
 SIDES: dict[str, Callable[[str], Callable[[], Lonlat]]] = {
     "ours": ours,
     "pyproj": by_pyproj,
+    "pixels": by_pyproj_from_pixels,
     "rasterio": by_rasterio,
     "footprints": footprints,
 }

@@ -33,7 +33,7 @@ DEM_ERROR_M = 5.0
 """Of a DEM's heights, root mean square: the global ones state 90 % within 4 to 10 m."""
 GEOID_ERROR_M = 30.0
 """Of heights above the sea that are taken for heights above the ellipsoid: what lies between the two is 30 m, root mean
-square over the Earth, and -106 to 86 m. Most DEMs have such heights."""
+square over the Earth, and -107 to 85 m. Most DEMs have such heights."""
 
 
 class RpcGround:
