@@ -50,24 +50,17 @@ def test_joining_in_rounds_and_one_by_one_come_to_the_same(
         assert group(*given_here).tolist() == one_by_one(*given_here)
 
 
-def test_a_pile_is_joined_in_few_rounds() -> None:
+def test_a_pile_is_joined_in_few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
-    count, rounds = 20_000, 0
+    count, rounds, alone = 20_000, [], []
     ends = np.sort(rng.integers(count, size=(5 * count, 2)), axis=1)
     ends = np.unique(ends[ends[:, 0] < ends[:, 1]], axis=0)
-    pairs = Pairs(ends[:, 0], ends[:, 1], rng.uniform(size=len(ends)))
-    leading = grouping._leading
-
-    def counted(one: np.ndarray, other: np.ndarray, number: int) -> np.ndarray:
-        nonlocal rounds
-        rounds += 1
-        return leading(one, other, number)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grouping, "_leading", counted)
-        patch.setattr(grouping, "_counted_out", lambda first, second: pytest.fail() if len(first) > count / 10 else ())
-        group(pairs, rng.integers(4, size=count))
-    assert rounds < 60
+    leading, counted_out = grouping._leading, grouping._counted_out
+    monkeypatch.setattr(grouping, "_leading", lambda *given: rounds.append(given) or leading(*given))
+    monkeypatch.setattr(grouping, "_counted_out", lambda *given: alone.extend(given[0]) or counted_out(*given))
+    group(Pairs(ends[:, 0], ends[:, 1], rng.uniform(size=len(ends))), rng.integers(4, size=count))
+    assert len(rounds) < 60
+    assert len(alone) < count / 10
 
 
 def test_what_hangs_together_over_many_chips_is_one_object() -> None:
