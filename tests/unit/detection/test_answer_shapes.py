@@ -118,6 +118,7 @@ def test_of_a_ring_that_crosses_itself_the_largest_part_is_taken() -> None:
         plain([[10, 10]]),
         plain([[10, 10], [20, 20], [30, 30], [10, 10]]),
         plain([[10, 10], [10, 20], [10, 30]]),
+        plain([[10, 10], [10.00001, 10], [10, 50]]),
         turned(50, 50, 0, 20, 30),
         turned(300, 50, 20, 20, 45),
         plain([[201, 1], [250, 50], [201, 99]]),
