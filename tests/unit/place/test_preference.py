@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from batch_job.place.control_points import suits_points
 from batch_job.place.footprints import place_image
 from batch_job.place.project import find_ground
 from batch_job.values.place import Footprint, Georeference, Georeferencing, GroundControlPoint, LonLat
@@ -67,3 +68,41 @@ def test_an_outline_is_taken_when_nothing_places_pixels_and_a_cameras_position_l
     assert (alone.georeferencing, alone.footprint, alone.center) == (Georeferencing.EXIF, None, LonLat(lon=9, lat=48))
     nowhere = place_image(raster(replace(NO_AFFINE, outline=None, position=None)), Working())
     assert (nowhere.georeferencing, nowhere.center) == (Georeferencing.NONE, None)
+
+
+class Shifted:
+    """Fits that place every pixel as many columns beside its point; a spline none."""
+
+    def __init__(self, *, polynomial_px: float) -> None:
+        self.polynomial_px = polynomial_px
+
+    def to_lonlat(self, georeference: Georeference, *, cols: Any, rows: Any) -> Any:
+        off_px = 0.0 if georeference.by is Georeferencing.GCPS_THIN_PLATE else self.polynomial_px
+        return 12 + (cols + off_px) / 1e4, 50 - rows / 1e4
+
+
+def by_points(by: Georeferencing, *, count: int) -> Georeference:
+    points = tuple(
+        GroundControlPoint(col=10 * at, row=at**2 % 97, x=12 + 10 * at / 1e4, y=50 - at**2 % 97 / 1e4, z=0)
+        for at in range(count)
+    )
+    return Georeference(by=by, gcps=points, gcps_crs="EPSG:4326")
+
+
+@pytest.mark.parametrize(("count", "suits"), [(3, False), (4, True), (5, False)])
+def test_four_points_and_no_others_are_a_plane_seen_by_a_camera(count, suits):
+    said = by_points(Georeferencing.GCPS_PROJECTIVE, count=count)
+    assert suits_points(said, Shifted(polynomial_px=0)) is suits
+
+
+@pytest.mark.parametrize(("count", "suits"), [(9, False), (10, True), (500, True), (501, False)])
+def test_a_spline_takes_neither_few_points_nor_very_many(count, suits):
+    said = by_points(Georeferencing.GCPS_THIN_PLATE, count=count)
+    assert suits_points(said, Shifted(polynomial_px=5)) is suits
+
+
+@pytest.mark.parametrize(("off_px", "suits"), [(0.9, False), (1.2, True)])
+def test_a_polynomial_that_meets_its_points_within_a_pixel_is_taken_as_it_is(off_px, suits):
+    said = by_points(Georeferencing.GCPS_THIN_PLATE, count=20)
+    # a column is 0.64 of a row here, so that a pixel is 1.3 columns large
+    assert suits_points(said, Shifted(polynomial_px=1.3 * off_px)) is suits
