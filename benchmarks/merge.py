@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,7 @@ OSML_CASES = frozenset({"10,000 boxes", "100,000 boxes", "1,000,000 boxes"})
 NOT_ASKED = "not asked: a million boxes take it a minute"
 BY_NAME_ONLY = frozenset({"10,000,000 boxes"})
 """Cases that take too long for every run."""
+TENFOLD = ("10,000 boxes", "100,000 boxes", "1,000,000 boxes")
 
 
 def _arrays(boxes: Any, labels: Any, chips: Any, across: int, rng: np.random.Generator) -> Arrays:
@@ -184,6 +186,20 @@ def to_row(case: str, took: Mapping[str, Sequence[Took | str]]) -> dict[str, Any
     return row
 
 
+def growth(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give how many times as long ten times the boxes take, where both were measured: 10 is linear."""
+    measured = {row["case"]: row for row in rows}
+    grown = []
+    for few, many in pairwise(TENFOLD):
+        if few in measured and many in measured:
+            one, ten = measured[few], measured[many]
+            row: dict[str, Any] = {"case": f"{many}, times as long as {few}", "unit": "times"}
+            for side in (OURS, *PEERS):
+                row[side] = round(ten[side] / one[side], 1) if ten[side] and one[side] else None
+            grown.append(row)
+    return grown
+
+
 def _ask(peer: str, case: str, given: str) -> Took | str:
     home, module = PEERS[peer]
     if home.missing:
@@ -202,7 +218,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> Table:
     for row in rows:
         times = ("ours", "sahi", "ratio_sahi", "osml", "ratio_osml")
         keys = (*times, "peak_mb", "peak_mb_sahi", "peak_mb_osml", "left_ours")
-        shown.add_row(row["case"], *("–" if not row[key] else str(row[key]) for key in keys))
+        shown.add_row(row["case"], *(str(row.get(key) or "–") for key in keys))
     return shown
 
 
@@ -216,6 +232,7 @@ def main() -> int:
     if unknown := set(given.only or ()) - CASES.keys():
         parser.error(f"no such case: {', '.join(sorted(unknown))}; there are: {'; '.join(CASES)}")
     rows = [measure(case, given.rounds) for case in given.only or CASES if given.only or case not in BY_NAME_ONLY]
+    rows += growth(rows)
     if given.json:
         print(json.dumps({"rows": rows}))
     else:

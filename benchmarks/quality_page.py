@@ -35,7 +35,7 @@ def merge_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     headings = ("boxes", "ours, s", "SAHI, s", "ratio", "OSML, s", "ratio", "ours, peak MB", "SAHI, MB", "OSML, MB")
     lines = [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
     keys = ("ours", "sahi", "ratio_sahi", "osml", "ratio_osml", "peak_mb", "peak_mb_sahi", "peak_mb_osml")
-    return lines + [f"| {row['case']} | {' | '.join(str(row[key] or NOTHING) for key in keys)} |" for row in rows]
+    return lines + [f"| {row['case']} | {' | '.join(str(row.get(key) or NOTHING) for key in keys)} |" for row in rows]
 
 
 def _errors(row: Mapping[str, Any], side: str) -> str:

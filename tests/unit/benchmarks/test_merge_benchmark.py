@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from benchmarks import merge
 from benchmarks.merge import CASES as REAL_CASES
-from benchmarks.merge import NOT_ASKED, Took, run, table, to_row
+from benchmarks.merge import NOT_ASKED, Took, growth, run, table, to_row
 
 
 def test_a_row_has_medians_highest_peaks_ratios_and_the_reason_for_what_is_not_there():
@@ -84,3 +84,13 @@ def test_our_side_merges_a_case_and_tells_seconds_objects_and_memory(tmp_path):
     took = run(sys.executable, "benchmarks.side_ours_merge", str(tmp_path / "none.npz"))
     assert isinstance(took, str)
     assert took.startswith("cannot: FileNotFoundError")
+
+
+def test_growth_is_told_for_each_tenfold_that_was_measured():
+    rows = [
+        {"case": "10,000 boxes", "ours": 0.02, "sahi": 0.1, "osml": None},
+        {"case": "100,000 boxes", "ours": 0.18, "sahi": 1.2, "osml": 5.0},
+    ]
+    [row] = growth(rows)
+    assert (row["unit"], row["ours"], row["sahi"], row["osml"]) == ("times", 9.0, 12.0, None)
+    assert table([row]).row_count == 1
