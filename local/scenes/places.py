@@ -38,7 +38,7 @@ PLACES: Mapping[str, Scene] = {
         FROM_ORBIT,
         replace(_SCENE, name="from-orbit-cog", seen=Seen.FROM_ORBIT, layout=Layout.COG),
         replace(_TURNED, name="world-file", layout=Layout.PNG, said=Said.WORLD_FILE),
-        replace(_TURNED, name="stac-item", layout=Layout.JPEG, said=Said.STAC_ITEM),
+        replace(_TURNED, name="stac-item", layout=Layout.JPEG, quality=98, said=Said.STAC_ITEM),
     )
 }
 """By name."""
