@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from batch_job.adapters.gdal_thread import tag
 from batch_job.adapters.ranges import RangedObject
 from batch_job.adapters.raster_blocks import Blocks
+from batch_job.adapters.raster_parts import shared
 from batch_job.values.raster import RasterFacts
 from batch_job.values.spaces import Window
 
@@ -58,18 +59,9 @@ class JpegBlocks:
             body = file.read(span.start, span.size)
             if not body.startswith(START) or body.count(START_OF_SCAN) != 1:
                 return None
-            window = self._window(col, row)
+            window = self.blocks.place(col, row)
             coded.append((window, self.tables + body[len(START) :]))
         return CodedPiece(piece, self.colours, coded)
-
-    def _window(self, col: int, row: int) -> Window:
-        layout = self.blocks.layout
-        return Window(
-            col_off=col * layout.block_width,
-            row_off=row * layout.block_height,
-            width=layout.block_width,
-            height=layout.block_height,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +77,13 @@ class CodedPiece:
         bands = 1 if self.colours == "Gray" else 3
         pixels = np.empty((self.piece.height, self.piece.width, bands), np.uint8)
         for window, body in self.blocks:
-            row_off, col_off = window.row_off - self.piece.row_off, window.col_off - self.piece.col_off
-            place = pixels[row_off : row_off + window.height, col_off : col_off + window.width]
+            rows, rows_there = shared(self.piece.row_off, self.piece.height, window.row_off, window.height)
+            cols, cols_there = shared(self.piece.col_off, self.piece.width, window.col_off, window.width)
             # the last strip may be written short
-            block = _decoded(body, self.colours, width=window.width, heights=(window.height, place.shape[0]))
+            block = _decoded(body, self.colours, width=window.width, heights=(window.height, rows_there.stop))
             if block is None:
                 return None
-            place[:] = block[: place.shape[0], : place.shape[1]]
+            pixels[rows, cols] = block[rows_there, cols_there]
         return pixels.transpose(2, 0, 1)
 
 

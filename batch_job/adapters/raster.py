@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import rasterio
 from rasterio.session import DummySession
 
+from batch_job.adapters.decoders import decoder_of
 from batch_job.adapters.gdal_open import open_dataset
 from batch_job.adapters.gdal_thread import GDAL_OPTIONS, GdalThread, as_ours
-from batch_job.adapters.jpeg_blocks import JpegBlocks
-from batch_job.adapters.jpeg_stream import JpegStream
 from batch_job.adapters.ranges import LocalFiles, RangedObject, RangeReader
 from batch_job.adapters.raster_blocks import Blocks
 from batch_job.adapters.raster_header import HEAD_BYTES, driver_of, read_facts, read_layout
@@ -66,7 +65,7 @@ class RasterOpener:
                 gdal=gdal,
                 threads=threads,
                 blocks=blocks,
-                jpeg=gdal.call(lambda: JpegBlocks.of(blocks, facts) if blocks else JpegStream.of(facts, file.read)),
+                decoder=gdal.call(lambda: decoder_of(blocks, facts, file)),
             )
 
     def _reader(self, image: ImageRef) -> RangeReader:

@@ -46,6 +46,11 @@ class Blocks:
             for col in range(window.col_off // self.layout.block_width, last_col + 1):
                 yield col, row
 
+    def place(self, col: int, row: int) -> Window:
+        """Tell where a block lies in the image; the last ones end beyond it."""
+        width, height = self.layout.block_width, self.layout.block_height
+        return Window(col_off=col * width, row_off=row * height, width=width, height=height)
+
     def span(self, col: int, row: int, *, band: int = 1) -> Span | None:
         """Tell where a block is; None where the file leaves it out, or GDAL does not tell."""
         start = tag(self.dataset, f"BLOCK_OFFSET_{col}_{row}", band=band)

@@ -20,7 +20,9 @@ NEVER_IMPORTED = {"grpcio", "opensearch-protobufs", "protobuf"}
 
 
 def names(requirements: list[str]) -> set[str]:
-    return {re.split(r"[^A-Za-z0-9-]", one, maxsplit=1)[0].lower() for one in requirements}
+    """Name what the image's Python takes of them."""
+    taken = [one for one in requirements if "python_version < '3.12'" not in one]
+    return {re.split(r"[^A-Za-z0-9-]", one, maxsplit=1)[0].lower() for one in taken}
 
 
 def pinned(text: str, *, python: str = "3.12") -> dict[str, str]:

@@ -103,7 +103,7 @@ def by_gdal(body: bytes) -> NDArray[np.int64]:
 def test_what_is_plain_is_streamed_and_shown_as_other_decoders_show_it(name: str):
     with opened(PLAIN[name]) as source:
         np.testing.assert_array_equal(put_together(source), by_pillow(PLAIN[name]))
-        assert source.jpeg._rows is not None
+        assert source.decoder._rows is not None
 
 
 @pytest.mark.parametrize("name", ["grey", "a colour for each pixel"])
@@ -149,7 +149,7 @@ LEFT_TO_GDAL = {
 @pytest.mark.parametrize("name", LEFT_TO_GDAL)
 def test_what_is_not_plain_is_left_to_gdal(name: str):
     with opened(LEFT_TO_GDAL[name]) as source:
-        assert source.jpeg is None
+        assert source.decoder is None
 
 
 @pytest.mark.parametrize("kind", [0xC2, 0xC3, 0xC5, 0xC9, 0xCA])
@@ -208,7 +208,7 @@ def test_after_an_oddity_gdal_reads_the_rest(monkeypatch: pytest.MonkeyPatch):
     with opened(bytes(broken)) as source:
         with pytest.raises(UnreadableImageError, match="libjpeg"):
             put_together(source)
-        assert source.jpeg._rows is None
+        assert source.decoder._rows is None
 
 
 # ---- how it reads
