@@ -66,6 +66,15 @@ def _by_alpha() -> Iterator[Hidden]:
         stored = np.concatenate([colours, (OPAQUE.astype(dtype) * (1 if dtype == "uint8" else 257))[None]])
         seen = TRUTH * VALID if dtype == "uint8" else stretched_where_valid(colours)
         yield Hidden("alpha", f"GeoTIFF {dtype}", lambda s=stored: gdal(s, photometric="RGB", alpha="yes"), seen)
+    stored = np.concatenate([TRUTH, OPAQUE[None]])
+    for compression in ("none", "lzw", "deflate", "zstd", "webp"):
+        options = {**LAYOUTS["blocks"], "compress": compression, "webp_lossless": "true"}
+        yield Hidden(
+            "alpha",
+            f"GeoTIFF blocks of {compression}",
+            lambda o=options: gdal(stored, photometric="RGB", alpha="yes", **o),
+            TRUTH * VALID,
+        )
     picture = Image.fromarray(np.concatenate([TRUTH, OPAQUE[None]]).transpose(1, 2, 0).copy())
     for form, options in (("PNG", {}), ("WebP", {"lossless": True}), ("JPEG 2000", {})):
         name = form.replace("JPEG 2000", "JPEG2000")
