@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
+from batch_job.adapters.decoders import Coded, Decoder
 from batch_job.adapters.gdal_thread import GdalThread
-from batch_job.adapters.jpeg_blocks import CodedPiece, JpegBlocks
-from batch_job.adapters.jpeg_stream import DecodedPiece, JpegStream
 from batch_job.adapters.ranges import RangedObject
 from batch_job.adapters.raster_blocks import Blocks
 from batch_job.adapters.raster_parts import (
@@ -49,8 +48,8 @@ class GdalRaster:
     """Decode JPEG and stretch, while the next pieces are read."""
     blocks: Blocks | None
     """Of a TIFF."""
-    jpeg: JpegBlocks | JpegStream | None
-    """Decodes JPEG that is plain."""
+    decoder: Decoder | None
+    """Decodes what is plain faster than GDAL."""
 
     def read_windows(self, windows: Iterable[Window], *, bands: Sequence[int]) -> Iterator[tuple[Window, Pixels]]:
         """Yield each window's pixels, read-only; see ``ports.RasterSource``."""
@@ -147,8 +146,8 @@ class GdalRaster:
         masks = self.pixels.masks(bands, place)
         return self.threads.submit(self._decoded, coded, masks, bands, show)
 
-    def _coded(self, place: Window) -> CodedPiece | DecodedPiece | None:
-        return None if self.jpeg is None else self.jpeg.read(self.file, place)
+    def _coded(self, place: Window) -> Coded | None:
+        return None if self.decoder is None else self.decoder.read(self.file, place)
 
     def _raw(self, place: Window, bands: Sequence[int]) -> Raw:
         plain = {self.facts.dtypes[band - 1] for band in bands} == {"uint8"} and "alpha" not in self.facts.color_interp
@@ -156,13 +155,12 @@ class GdalRaster:
             return self.pixels.interleaved(bands, place)
         return self.pixels.raw(bands, window=place)
 
-    def _decoded(
-        self, coded: CodedPiece | DecodedPiece, masks: tuple[NDArray[Any], ...], bands: Sequence[int], show: Show
-    ) -> Piece:
+    def _decoded(self, coded: Coded, masks: tuple[NDArray[Any], ...], bands: Sequence[int], show: Show) -> Piece:
         values = coded.decode()
         if values is None:
             return self._piece(self.gdal.call(lambda: self._raw(coded.piece, bands)), bands, show)
-        chosen = values if tuple(bands) == (1, 2, 3) else values[[band - 1 for band in bands]]
+        is_all = tuple(bands) == tuple(range(1, len(values) + 1))
+        chosen = values if is_all else values[[band - 1 for band in bands]]
         return self._piece(Raw(chosen, masks), bands, show)
 
     def _piece(self, raw: Raw, bands: Sequence[int], show: Show) -> Piece:
