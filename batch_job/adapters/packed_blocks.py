@@ -75,15 +75,13 @@ class PackedBlocks:
                 codecs.webp_decode(body, hasalpha=False, out=pixels)  # raises before it decodes another size
                 return pixels
             unpack = codecs.deflate_decode if self.codec == "DEFLATE" else codecs.zstd_decode
-            unpacked = unpack(body, out=pixels.nbytes)
+            unpacked = unpack(body, out=pixels.reshape(-1).view(np.uint8))
         except (RuntimeError, ValueError):
             return None
         if len(unpacked) != pixels.nbytes:
             return None
-        values = np.frombuffer(unpacked, self.dtype).reshape(pixels.shape)
-        if self.predictor == _PLAIN:
-            return values
-        codecs.delta_decode(values, axis=1, out=pixels)
+        if self.predictor == _DIFFERENCES:
+            codecs.delta_decode(pixels, axis=1, out=pixels)
         return pixels
 
 
