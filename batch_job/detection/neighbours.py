@@ -43,7 +43,7 @@ class Neighbours:
         return cls(chips, others, 2 * grounds + (chips != low), begins, lands)
 
     def reached(self, boxes: Floats, chips: Ints) -> tuple[Ints, Ints]:
-        """Tell which boxes reach into which other chips' lands.
+        """Tell which boxes reach into which of their chip's neighbours.
 
         Args:
             boxes: (k, 4).
@@ -74,7 +74,8 @@ class Neighbours:
         if not len(which):
             return which, which
         owners, others = shapely.STRtree(rectangles(self.lands)).query(rectangles(taken(boxes, which)))
-        owners, others = owners[chips[owners] != others], others[chips[owners] != others]
-        count = len(self.lands)
-        pairs = np.searchsorted(self.chips * count + self.others, chips[owners] * count + others)
-        return which[owners], pairs
+        numbers = self.chips * len(self.lands) + self.others
+        wanted = chips[owners] * len(self.lands) + others
+        pairs = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
+        common = numbers[pairs] == wanted
+        return which[owners[common]], pairs[common]
