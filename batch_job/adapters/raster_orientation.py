@@ -30,14 +30,19 @@ def read_orientation(facts: RasterFacts, tags: dict[str, str], read: ReadBytes) 
         number = int(text) if text.isdigit() else UPRIGHT
     elif facts.driver == "GTiff" and facts.georeference.by in (Georeferencing.NONE, Georeferencing.EXIF):
         number = _in_tiff(read)
-    elif facts.driver in _CHUNKS:
-        number = next((_in_exif(body) for name, body in _CHUNKS[facts.driver](read) if body), UPRIGHT)
+    elif (exif := reads_exif(facts.driver, read)) is not None:
+        number = _in_tiff(exif)
     return number if number in range(1, 9) else UPRIGHT
 
 
-def _in_exif(body: bytes) -> int:
+def reads_exif(driver: str, read: ReadBytes) -> ReadBytes | None:
+    """Give what reads the EXIF of a PNG or WebP, which is a TIFF of its own; None where there is none."""
+    chunks = _CHUNKS[driver](read) if driver in _CHUNKS else ()
+    body = next((body for _, body in chunks if body), None)
+    if body is None:
+        return None
     tiff = body.removeprefix(_PREFIX)
-    return _in_tiff(lambda start, length: tiff[start : start + length])
+    return lambda start, length: tiff[start : start + length]
 
 
 def _in_tiff(read: ReadBytes) -> int:

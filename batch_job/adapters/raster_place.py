@@ -3,8 +3,9 @@
 from typing import Any
 
 from batch_job.adapters.exif_position import position_in_tags, position_in_tiff
+from batch_job.adapters.raster_orientation import reads_exif
 from batch_job.adapters.tiff_tags import ReadBytes
-from batch_job.values.place import Georeference, Georeferencing, GroundControlPoint
+from batch_job.values.place import Georeference, Georeferencing, GroundControlPoint, LonLat
 
 
 def read_georeference(dataset: Any, read: ReadBytes) -> Georeference:
@@ -13,7 +14,7 @@ def read_georeference(dataset: Any, read: ReadBytes) -> Georeference:
     points, points_crs = dataset.gcps
     gcps = tuple(GroundControlPoint(p.col, p.row, p.x, p.y, p.z or 0.0) for p in points) if points_crs else ()
     rpcs = dataset.tags(ns="RPC")
-    position = position_in_tiff(read) if dataset.driver == "GTiff" else position_in_tags(dataset.tags())
+    position = _position(dataset, read)
     ways = (
         (Georeferencing.AFFINE, dataset.crs and has_transform),
         (Georeferencing.GCPS, gcps),
@@ -30,6 +31,12 @@ def read_georeference(dataset: Any, read: ReadBytes) -> Georeference:
         rpcs=tuple(sorted(rpcs.items())),
         position=position,
     )
+
+
+def _position(dataset: Any, read: ReadBytes) -> LonLat | None:
+    """Read where the camera was; GDAL tells it of JPEG alone."""
+    exif = read if dataset.driver == "GTiff" else reads_exif(dataset.driver, read)
+    return position_in_tags(dataset.tags()) if exif is None else position_in_tiff(exif)
 
 
 def _crs_text(crs: Any) -> str:

@@ -63,6 +63,17 @@ def test_a_tiff_that_a_drone_took_has_the_cameras_position():
     assert place.position.lat == pytest.approx(HERE.lat, abs=1e-9)
 
 
+@pytest.mark.parametrize("form", ["PNG", "WEBP"])
+def test_pictures_of_a_phone_have_it_too(form: str):
+    facts, body = Image.Exif(), io.BytesIO()
+    facts.get_ifd(0x8825).update({1: "S", 2: (33.0, 51.0, 36.0), 3: "W", 4: (151.0, 12.0, 30.0)})
+    PICTURE.convert("RGB").save(body, form, exif=facts)
+    with RasterOpener(ObjectsInMemory({IMAGE: body.getvalue()}))(IMAGE, etag=None) as source:
+        place = source.facts.georeference
+    assert place.by is Georeferencing.EXIF
+    assert (place.position.lon, place.position.lat) == (pytest.approx(HERE.lon), pytest.approx(HERE.lat))
+
+
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("big", [False, True])
 def test_either_byte_order_and_bigtiff_say_it(order: str, big: bool):  # noqa: FBT001  a parameter of the test
