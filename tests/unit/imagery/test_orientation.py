@@ -54,8 +54,10 @@ def test_the_chips_put_together_are_the_picture_the_right_way_up(form: str, orie
     seen = as_people_see_it(body)
     assert valid.all()
     assert whole.shape == seen.shape == overview.shape
-    assert np.abs(whole.astype(int) - seen).mean() < (1 if form == "JPEG" else 1e-9)
-    np.testing.assert_array_equal(overview, whole)
+    # halved colours of a JPEG are interpolated by each decoder in its own way, and an overview is GDAL's
+    off = 1 if form == "JPEG" else 1e-9
+    assert np.abs(whole.astype(int) - seen).mean() < off
+    assert np.abs(whole.astype(int) - overview).mean() < off
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 700])
