@@ -14,6 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from batch_job.adapters.jpeg_blocks import CodedPiece
+from batch_job.adapters.jpeg_stream import JpegStream
+from batch_job.adapters.packed_blocks import PackedPiece
 from batch_job.adapters.ranges import RangedObject
 from batch_job.adapters.raster_pieces import Cutter
 from batch_job.adapters.raster_pixels import PixelReader
@@ -28,6 +30,8 @@ STAGES: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
     ("fetch", RangedObject, ("read", "fetch")),
     ("decode", PixelReader, ("raw", "interleaved", "masks")),
     ("decode", CodedPiece, ("decode",)),
+    ("decode", PackedPiece, ("decode",)),
+    ("decode", JpegStream, ("read",)),
     ("stretch", Picture, ("_rgb",)),
     ("cut", Cutter, ("_joined",)),
     ("blank", side_chips, ("is_blank",)),
