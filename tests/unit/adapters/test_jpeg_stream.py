@@ -133,6 +133,15 @@ def test_windows_in_any_order_show_what_is_there(data: st.DataObject):
             np.testing.assert_array_equal(part.rgb.transpose(1, 2, 0), cut[..., [band - 1 for band in bands]])
 
 
+def test_rows_far_above_those_read_last_are_decoded_again():
+    body = jpeg(np.random.default_rng(3).integers(0, 256, (6000, 64, 3)).astype(np.uint8))
+    wanted = [Window(col_off=0, row_off=row_off, width=64, height=100) for row_off in (5000, 0, 2000)]
+    with opened(body) as source:
+        for w, part in source.read_shown(wanted, bands=(1, 2, 3), show=shown):
+            np.testing.assert_array_equal(part.rgb.transpose(1, 2, 0), by_pillow(body)[w.row_off :][:100])
+        assert source.decoder._rows is not None
+
+
 # ---- what is GDAL's
 
 
@@ -196,7 +205,7 @@ def test_a_file_cut_off_anywhere_ends_as_gdal_alone_says(data: st.DataObject):
 
 @pytest.mark.parametrize("missing", [4, 40, 400])
 def test_what_is_missing_of_the_last_rows_is_seen(missing: int):
-    body = PLAIN["noise"]
+    body = jpeg(NOISE, subsampling=0)  # so that the last rows are decoded alone
     cut = body[: -2 - missing] + body[-2:]
     assert ending(cut) == ending_of_gdal(cut)
     assert "premature end of data segment" in ending(cut)
