@@ -71,6 +71,7 @@ bench: setup node_modules/.complete   ## run all benchmarks
 	@$(BIN)/python -m benchmarks.pipeline
 	@$(BIN)/python -m benchmarks.chips
 	@$(BIN)/python -m benchmarks.chips --wide
+	@$(BIN)/python -m benchmarks.codecs
 	@$(BIN)/python -m benchmarks.imports
 	@$(BIN)/python -m benchmarks.border_quality
 	@$(BIN)/python -m benchmarks.merge
