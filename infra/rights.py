@@ -27,19 +27,16 @@ class Way:
     door: QueueDoor
 
 
-def grant_each(
-    *, roles: Roles, storage: Storage, search: Search, budget: Budget, area: Area, plan: Way, live: Way
-) -> None:
+def grant_each(*, roles: Roles, storage: Storage, search: Search, budget: Budget, plan: Way, live: Way) -> None:
     """Let each role do what its part of the work takes."""
     for worker in roles.workers:
         storage.grant_read_imagery(worker)
+        storage.grant_read_dem(worker)
         grant_work(worker, data=storage.data)
         search.grant_writing(worker)
     for reader in roles.readers:
         search.grant_reading(reader)
     budget.grant_draw(roles.workers)
-    for reader in (*roles.workers, roles.planner):  # a planner tells by it what was indexed under another one
-        area.grant_read(reader)
     for planner in (roles.planner, roles.backfill_job):  # a job plans what takes longer than a Lambda may
         grant_reports(planner, reports=storage.reports)
         grant_runs(planner, data=storage.data)
@@ -48,6 +45,12 @@ def grant_each(
     live.lane.grant_submit(roles.live)
     allow(roles.live_job, ["sqs:SendMessage"], on=[live.queue.queue.queue_arn])
     _grant_operator(roles=roles, storage=storage, plan=plan, live=live)
+
+
+def grant_area(area: Area, *, roles: Roles) -> None:
+    """Let whoever works by the area of interest read it; a planner tells by it what was indexed under another one."""
+    for reader in (*roles.workers, roles.planner):
+        area.grant_read(reader)
 
 
 def _grant_beginning(planner: aws_iam.IRole, *, storage: Storage, plan: Way) -> None:

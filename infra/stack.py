@@ -27,7 +27,7 @@ from infra.parts.roles import Roles
 from infra.parts.search import Search
 from infra.parts.search_set_up import SearchSetUp
 from infra.parts.storage import Storage
-from infra.rights import Way, grant_each
+from infra.rights import Way, grant_area, grant_each
 
 INDEX_PREFIX = "imagery"
 REMOVALS = {Removal.RETAIN: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE, Removal.DESTROY: RemovalPolicy.DESTROY}
@@ -81,10 +81,10 @@ class BackfillStack(Stack):
             storage=self._storage,
             search=self._search,
             budget=self._budget,
-            area=self._area,
             plan=Way(self._plan_queue, self._backfill, self._planner.door),
             live=Way(self._live_queue, self._live, self._live_door.door),
         )
+        grant_area(self._area, roles=self._roles)
         write_outputs(self, self._outputs())
         Tags.of(self).add(TAG, settings.stack)
 
@@ -97,7 +97,7 @@ class BackfillStack(Stack):
             new_bucket=settings.new_bucket,
             kms_key_arns=settings.bucket_kms_key_arns,
             removal=self._removal,
-            also_read=[uri for uri in (settings.dem,) if uri],
+            dem=settings.dem,
         )
 
     def _make_search(self) -> Search:

@@ -38,7 +38,7 @@ class Storage(Construct):
         new_bucket: bool,
         kms_key_arns: Sequence[str],
         removal: RemovalPolicy,
-        also_read: Sequence[str] = (),
+        dem: str = "",
     ) -> None:
         """Make the buckets; an existing one with imagery is only told to send its events.
 
@@ -49,11 +49,11 @@ class Storage(Construct):
             new_bucket: Whether to make that one too.
             kms_key_arns: What objects of an existing bucket are encrypted with.
             removal: What becomes of the stack's own buckets; DESTROY empties them.
-            also_read: ``s3://BUCKET/KEY`` of what whoever reads the imagery needs beside it.
+            dem: ``s3://BUCKET/KEY`` of heights under the imagery; empty: there are none.
         """
         super().__init__(scope, construct_id)
         self._kms_key_arns = tuple(kms_key_arns)
-        self._also_read = [_arn_of(self, uri) for uri in also_read]
+        self._dem_arn = _arn_of(self, dem) if dem else ""
         self.imagery = self._new_imagery(bucket_name) if new_bucket else self._existing_imagery(bucket_name)
         self.data = self._own("Data", removal=removal, expiry=_expiry(RUN_DAYS, below=RUNS))
         self.reports = self._own("Reports", removal=removal, expiry=_expiry(REPORT_DAYS))
@@ -74,10 +74,13 @@ class Storage(Construct):
         """Let somebody list the imagery and read it; who may not list is told 403 of a key that is gone."""
         allow(grantee, ["s3:ListBucket"], on=[self.imagery.bucket_arn])
         allow(grantee, ["s3:GetObject"], on=[self.imagery.arn_for_objects("*")], because="any object may be an image")
-        if self._also_read:
-            allow(grantee, ["s3:GetObject"], on=self._also_read)
         if self._kms_key_arns:
             allow(grantee, ["kms:Decrypt"], on=self._kms_key_arns, because="the keys as the settings name them")
+
+    def grant_read_dem(self, grantee: aws_iam.IRole) -> None:
+        """Let somebody read the heights under the imagery, that one object."""
+        if self._dem_arn:
+            allow(grantee, ["s3:GetObject"], on=[self._dem_arn])
 
     def _new_imagery(self, name: str) -> aws_s3.IBucket:
         bucket = aws_s3.Bucket(
