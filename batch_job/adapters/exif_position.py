@@ -10,6 +10,9 @@ from batch_job.values.place import LonLat
 PADDING = " \0"
 """Behind texts of EXIF."""
 
+_IN_BRACKETS = re.compile(r"\(([-+]?[0-9]+(?:\.[0-9]*)?(?:e[-+]?[0-9]+)?)\)", re.IGNORECASE)
+"""Numbers as C prints them; an angle may be any text in a file, and GDAL hands that on."""
+
 _GPS = 0x8825
 _LAT_REF, _LAT, _LON_REF, _LON = 1, 2, 3, 4
 """Tags of EXIF's GPS directory (EXIF 2.32, 4.6.6)."""
@@ -44,7 +47,7 @@ def _angle(angle: Value | None, hemisphere: Value | None, *, negative: str, limi
 
 
 def _numbers(text: str | None) -> list[float]:
-    return [float(number) for number in re.findall(r"\(([-+.\deE]+)\)", text or "")]
+    return [float(number) for number in _IN_BRACKETS.findall(text or "")]
 
 
 def _degrees(numbers: Sequence[float], hemisphere: str | None, *, negative: str, limit: int) -> float | None:

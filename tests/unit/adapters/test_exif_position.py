@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from batch_job.adapters.exif_position import position_in_tiff
+from batch_job.adapters.exif_position import position_in_tags, position_in_tiff
 from batch_job.adapters.ranges import ObjectsInMemory
 from batch_job.adapters.raster import RasterOpener
 from batch_job.adapters.tiff_tags import MOST_ENTRIES, MOST_VALUE_BYTES
@@ -73,6 +73,37 @@ def test_pictures_of_a_phone_have_it_too(form: str):
         place = source.facts.georeference
     assert place.by is Georeferencing.EXIF
     assert (place.position.lon, place.position.lat) == (pytest.approx(HERE.lon), pytest.approx(HERE.lat))
+
+
+def jpeg(lon: bytes) -> bytes:
+    """A photograph whose longitude is a text, which GDAL hands on as it stands."""
+    body = io.BytesIO()
+    facts = by_hand(lon=(2, len(lon), len(by_hand()))) + lon
+    PICTURE.convert("RGB").save(body, "JPEG", exif=b"Exif\0\0" + facts)
+    return body.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("lon", "expected"),
+    [
+        (b"(151) (12) (30)", HERE.lon),
+        (b"(1.51e+2) (12.) (30)", HERE.lon),
+        (b"(1-2) (12) (30)", None),
+        (b"(...) (12) (30)", None),
+        (b"(e) (12) (30)", None),
+        (b"(1e999) (12) (30)", None),
+    ],
+)
+def test_a_jpeg_whose_angle_is_a_text_has_a_position_or_none_and_is_a_picture_still(lon: bytes, expected: float | None):
+    with RasterOpener(ObjectsInMemory({IMAGE: jpeg(lon)}))(IMAGE, etag=None) as source:
+        place = source.facts.georeference
+    assert (place.position and place.position.lon) == (expected and pytest.approx(expected, abs=1e-9))
+
+
+@given(st.text("()+-.e0123456789 ", max_size=40))
+def test_no_text_of_an_angle_raises(text: str):
+    refs = {"EXIF_GPSLatitudeRef": "S", "EXIF_GPSLongitudeRef": "W"}
+    position_in_tags({"EXIF_GPSLatitude": text, "EXIF_GPSLongitude": text} | refs)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
