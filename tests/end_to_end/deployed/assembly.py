@@ -73,8 +73,8 @@ class Assembly:
         s3.create_bucket(Bucket=bucket)
         for asset in json.loads((self.folder / f"{STACK}.assets.json").read_bytes())["files"].values():
             path, [to] = self.folder / asset["source"]["path"], asset["destinations"].values()
-            if asset["source"]["packaging"] == "zip":
-                s3.put_object(Bucket=bucket, Key=to["objectKey"], Body=_zipped(path))
+            body = _zipped(path) if asset["source"]["packaging"] == "zip" else path.read_bytes()
+            s3.put_object(Bucket=bucket, Key=to["objectKey"], Body=body)
         s3.put_object(Bucket=bucket, Key="template", Body=json.dumps(self.template()).encode())
         return f"{s3.meta.endpoint_url}/{bucket}/template"
 

@@ -20,6 +20,7 @@ SETTINGS = {
     "backfill_calls_per_s": 200,
     "live_calls_per_s": 50,
     "shard_chips": 1,  # a child for each image
+    "area_of_interest": str(Path(__file__).with_name("area.geojson")),  # of one prefix; other keys are not limited
 }
 LEASE_S = 10
 """Whose worker dies is free after so long; the product says five minutes."""

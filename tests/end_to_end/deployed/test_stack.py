@@ -21,6 +21,20 @@ def test_a_night_and_a_day_bring_the_index_in_line_with_the_bucket(stack: Stack)
     assert status["concerns"] == []
 
 
+def test_of_images_with_an_area_of_interest_only_what_touches_it_is_cut_at_night_and_by_day(stack: Stack):
+    with stack.before_it_stood():
+        stack.put("limited/night.tif", 20, 300)
+    stack.night_passed()
+    stack.put("limited/day.tif", 20, 300)
+    stack.put("unlimited.tif", 20, 300)
+    stack.settled()
+    assert stack.lefts("limited/night.tif") == stack.lefts("limited/day.tif") == (20,)
+    assert stack.lefts("unlimited.tif") == (20, 300)
+    for key in ("limited/night.tif", "limited/day.tif"):
+        stack.cars[key] = (20,)
+    stack.assert_in_line()
+
+
 def test_a_label_that_is_twice_in_the_index_is_noticed_and_one_that_is_missing(stack: Stack):
     stack.put("noticed/a.tif", 40, 300)
     stack.settled()
