@@ -109,18 +109,20 @@ def _listed(value: Any, where: str) -> list[Any]:
 
 def _polygons(geometry: Any, where: str) -> Iterator[shapely.Polygon]:
     kind = geometry.get("type") if isinstance(geometry, Mapping) else None
+    if kind is None:
+        raise _WrongError(f"{where} has no geometry: draw its polygon, or take it out")
+    if kind not in GEOMETRIES:
+        raise _WrongError(f"{where} is a {kind}, which has no area: draw it as a Polygon, or take it out")
     if kind == "Polygon":
         yield _polygon(geometry.get("coordinates"), where)
-    elif kind == "MultiPolygon":
-        for number, rings in enumerate(_listed(geometry.get("coordinates"), where), start=1):
-            yield _polygon(rings, f"{where}, polygon {number}")
-    elif kind == "GeometryCollection":
-        for number, one in enumerate(_listed(geometry.get("geometries"), where), start=1):
-            yield from _polygons(one, f"{where}, geometry {number}")
-    elif kind is None:
-        raise _WrongError(f"{where} has no geometry: draw its polygon, or take it out")
-    else:
-        raise _WrongError(f"{where} is a {kind}, which has no area: draw it as a Polygon, or take it out")
+    for number, rings in enumerate(_members(geometry, where, of="MultiPolygon", member="coordinates"), start=1):
+        yield _polygon(rings, f"{where}, polygon {number}")
+    for number, one in enumerate(_members(geometry, where, of="GeometryCollection", member="geometries"), start=1):
+        yield from _polygons(one, f"{where}, geometry {number}")
+
+
+def _members(geometry: Mapping[str, Any], where: str, *, of: str, member: str) -> list[Any]:
+    return _listed(geometry.get(member), where) if geometry["type"] == of else []
 
 
 def _polygon(rings: Any, where: str) -> shapely.Polygon:
