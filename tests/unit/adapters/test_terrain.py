@@ -20,6 +20,7 @@ from rasterio.io import MemoryFile
 from rasterio.rpc import RPC
 from rasterio.transform import RPCTransformer
 
+from batch_job.adapters import raster_limits
 from batch_job.adapters import terrain as terrain_module
 from batch_job.adapters.gdal_transform import GdalGroundTransform
 from batch_job.adapters.ranges import LocalFiles, ObjectsInMemory, Portion
@@ -245,6 +246,8 @@ def test_heights_above_the_ellipsoid_are_trusted_more():
     )
     assert (ellipsoid.error_m, ellipsoid.note, sea.note) == (5.0, None, None)
     assert sea.error_m == pytest.approx(30.4, abs=0.1)
+    geoid = over(dem(hills, crs="EPSG:4326+3855")).heights(rpcs(), cols=COLS, rows=ROWS)
+    assert geoid == sea
 
 
 @pytest.mark.parametrize(
@@ -263,13 +266,16 @@ def test_heights_above_the_ellipsoid_are_trusted_more():
         ),
         (partial(dem, hills, side=64, transform=Affine.identity()), "no north-up transform"),
         (partial(dem, hills, side=64, transform=Affine(1e-3, 1e-4, 9, 1e-4, -1e-3, 46)), "no north-up transform"),
+        (partial(dem, hills, side=64, transform=Affine(1e-3, 0, 9, 0, 1e-3, 44)), "no north-up transform"),
+        (partial(dem, hills, side=64, transform=Affine(-1e-3, 0, 11, 0, -1e-3, 46)), "no north-up transform"),
         (partial(dem, hills, side=64, dtype="complex64", nodata=None), "complex64, not heights"),
         (partial(dem, hills, side=64, unit="ft"), "heights in ft, not in metres"),
+        (partial(dem, hills, side=64, crs="EPSG:4269+6360"), "heights in US survey foot, not in metres"),
         (None, "is not there"),
     ],
     ids=[
-        *("empty", "png", "vrt", "words", "cut-off", "no-crs", "moon", "a-field", "no-transform", "turned", "complex"),
-        *("feet", "missing"),
+        *("empty", "png", "vrt", "words", "cut-off", "no-crs", "moon", "a-field", "no-transform", "turned"),
+        *("south-up", "from-east", "complex", "feet", "feet-by-its-crs", "missing"),
     ],
 )
 def test_what_is_no_dem_is_a_matter_of_settings(body: Callable[[], bytes] | None, words: str):
@@ -280,6 +286,12 @@ def test_what_is_no_dem_is_a_matter_of_settings(body: Callable[[], bytes] | None
             ask()
         assert words in str(error.value)
         assert "dem.tif" in str(error.value)
+
+
+def test_blocks_that_are_too_large_to_decode_are_refused_before_one_is(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(raster_limits, "MAX_BLOCK_BYTES", 256 * 256 * 4 - 1)
+    with pytest.raises(SettingsError, match=r"^dem: s3://maps/dem.tif: a block of 256 x 256 px .* smaller blocks"):
+        Terrain.of("s3://maps/dem.tif", ObjectsInMemory({ImageRef("maps", "dem.tif"): dem(hills)})).check()
 
 
 def test_a_broken_block_under_the_image_is_a_matter_of_settings():
@@ -296,6 +308,25 @@ def test_a_store_that_does_not_answer_is_asked_again_later():
 
     with pytest.raises(UnavailableError):
         place(GdalGroundTransform(Terrain.of("s3://maps/dem.tif", Down())))
+
+
+def test_an_image_is_placed_as_before_when_the_store_failed_for_another_meanwhile():
+    class Failing(Counted):
+        is_down = False
+
+        def read_range(self, image: ImageRef, *, etag: str | None, start: int, length: int) -> Portion:
+            if self.is_down:
+                raise UnavailableError("503")
+            return Counted.read_range(self, image, etag=etag, start=start, length=length)
+
+    store = Failing(dem(hills))
+    transform = GdalGroundTransform(Terrain.of("s3://maps/dem.tif", store))
+    before = place(transform)
+    store.is_down = True
+    with pytest.raises(UnavailableError):
+        place(transform, rpcs(LONG_OFF="10.1"))
+    store.is_down = False
+    np.testing.assert_array_equal(place(transform), before)
 
 
 def test_images_that_are_placed_otherwise_do_not_look_at_the_dem():
