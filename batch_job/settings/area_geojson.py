@@ -52,14 +52,14 @@ def parse_area(body: bytes, *, name: str) -> tuple[AreaFeature, ...]:
     """
     try:
         features = tuple(
-            AreaFeature(prefix, tuple(_polygons(geometry, where)))
+            AreaFeature(prefix, _all_polygons(geometry, where))
             for where, geometry, prefix in _features(orjson.loads(body))
         )
     except orjson.JSONDecodeError as error:
         raise SettingsError(f"area_of_interest {name}: is not JSON: {error}") from error
     except _WrongError as error:
         raise SettingsError(f"area_of_interest {name}: {error}") from error
-    if not any(feature.polygons for feature in features):
+    if not features:
         raise SettingsError(f"area_of_interest {name}: holds no polygon; an area takes one at least")
     return features
 
@@ -107,6 +107,14 @@ def _listed(value: Any, where: str) -> list[Any]:
     return value
 
 
+def _all_polygons(geometry: Any, where: str) -> tuple[shapely.Polygon, ...]:
+    """Read the polygons of a feature; without one, nobody knows whether its keys are looked at nowhere or all over."""
+    polygons = tuple(_polygons(geometry, where))
+    if not polygons:
+        raise _WrongError(f"{where} holds no polygon: draw one, or take it out")
+    return polygons
+
+
 def _polygons(geometry: Any, where: str) -> Iterator[shapely.Polygon]:
     kind = geometry.get("type") if isinstance(geometry, Mapping) else None
     if kind is None:
@@ -133,7 +141,7 @@ def _polygon(rings: Any, where: str) -> shapely.Polygon:
     readings = [_built([_without_jumps(ring, kept_deg=kept) for ring in positions]) for kept in (WHOLE_DEG, NONE_DEG)]
     for polygon in readings:
         if polygon is not None and polygon.is_valid and polygon.area:
-            return polygon
+            return _within_two_turns(polygon, where)
     if readings[-1] is None:
         raise _WrongError(f"{where} goes round a pole: draw it as a box, from -180 to 180 and up to latitude 90 or -90")
     reason = shapely.is_valid_reason(readings[-1])
@@ -141,6 +149,14 @@ def _polygon(rings: Any, where: str) -> shapely.Polygon:
         f"{where} is no polygon in order: {'it has no area' if reason == 'Valid Geometry' else reason} "
         "(longitude, latitude); mend it: ogr2ogr -makevalid new.geojson old.geojson"
     )
+
+
+def _within_two_turns(polygon: shapely.Polygon, where: str) -> shapely.Polygon:
+    """Refuse a spiral, which would be cut into as many pieces as it has turns."""
+    west, _, east, _ = polygon.bounds
+    if east - west > 2 * WHOLE_DEG:
+        raise _WrongError(f"{where} goes round the Earth more than twice: draw it as a box, from -180 to 180")
+    return polygon
 
 
 def _ring(positions: Any, where: str) -> NDArray[np.float64]:

@@ -63,6 +63,18 @@ def moved(position: list[float], *, ring: list[list[float]] = RING) -> dict[str,
     return {"type": "Polygon", "coordinates": [[ring[0], position, *ring[2:]]]}
 
 
+def spiral(*, turns: int) -> dict[str, Any]:
+    """A strip that goes east for some turns, and back beside itself."""
+    lons = [(120 * n + 180) % 360 - 180 for n in range(3 * turns + 1)]
+    ring = [[lon, 0] for lon in lons] + [[lon, 1] for lon in reversed(lons)]
+    return {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+
+
+def test_a_strip_may_go_round_the_earth_and_over_its_own_beginning():
+    [one] = parse(spiral(turns=2))
+    assert one.polygons[0].equals(shapely.box(0, 0, 720, 1))
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [
@@ -75,6 +87,12 @@ def moved(position: list[float], *, ring: list[list[float]] = RING) -> dict[str,
         (collection(POLYGON), "feature 1 is no Feature"),
         (collection(feature(), feature(None, name="Pier")), "feature 2 (Pier) has no geometry: draw"),
         (collection({**feature(), "id": 7, "geometry": {"type": "LineString"}}), "feature 1 (7) is a LineString"),
+        (
+            collection(feature(), feature({"type": "MultiPolygon", "coordinates": []}, prefix="a/")),
+            "feature 2 holds no polygon: draw one",
+        ),
+        (feature({"type": "GeometryCollection", "geometries": []}), "the feature holds no polygon"),
+        (spiral(turns=3), "goes round the Earth more than twice"),
         (feature({"type": "Polygon", "coordinates": []}), "the feature has no ring"),
         (feature({"type": "Polygon"}), "the feature is no list"),
         (feature(prefix=["a/"]), "its property prefix is ['a/']"),
