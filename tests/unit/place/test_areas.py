@@ -1,6 +1,7 @@
 """Chips that touch an area of interest: the same as worked out in the image's own pixels."""
 
 import json
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -200,6 +201,17 @@ def test_images_placed_by_control_points_are_limited_too():
     facts = raster(Georeference(by=Georeferencing.GCPS, gcps=points, gcps_crs="EPSG:4326"))
     chosen = chosen_of(box(9.001, 53.99, 9.099, 54), facts, grid_of(facts))
     assert {(window.col_off, window.row_off) for window in chosen.chips} == {(0, 0)}
+
+
+def test_a_chip_that_lies_beyond_the_outline_of_a_folded_image_is_found_too():
+    def point(col: int, row: int) -> GroundControlPoint:
+        u, v = col / 500 - 1, row / 400 - 1
+        return GroundControlPoint(col=col, row=row, x=10 + 0.1 * (u**2 + v**2) + 0.02 * v, y=53 + 0.1 * u)
+
+    points = tuple(point(col, row) for col in range(0, 1001, 250) for row in range(0, 801, 200))
+    facts = raster(Georeference(by=Georeferencing.GCPS, gcps=points, gcps_crs="EPSG:4326"))
+    chosen = chosen_of(box(9.99, 52.995, 10.0005, 53.005), facts, grid_of(facts))
+    assert {(window.col_off, window.row_off) for window in chosen.chips} == set(product((400, 500), (300, 400)))
 
 
 def test_a_header_of_a_million_million_pixels_is_refused_and_one_outside_is_not_cut_at_all():
