@@ -5,7 +5,7 @@ import shapely
 
 from batch_job.detection.glimpses import JITTER_PX
 from batch_job.detection.measures import view_shares
-from batch_job.detection.views import Flags, Ints, Views, rectangles
+from batch_job.detection.views import Flags, Ints, Views, grown, rectangles
 
 HELD = 0.7
 """Of an object's box: more than this inside another one's, and it is one of the crowd."""
@@ -28,7 +28,8 @@ def are_crowds(views: Views, groups: Ints) -> Flags:
     confirmed = np.zeros(len(groups), dtype=bool)
     confirmed[groups[~coarse]] = True
     suspects, seen = np.flatnonzero(coarse & ~confirmed[groups]), np.flatnonzero(~coarse)
-    held_by, which = shapely.STRtree(rectangles(views.boxes[seen])).query(rectangles(views.boxes[suspects]))
+    reached = grown(views.boxes[suspects], JITTER_PX)
+    held_by, which = shapely.STRtree(rectangles(views.boxes[seen])).query(rectangles(reached))
     suspects, held = suspects[held_by], seen[which]
     inside = view_shares(views, held, suspects, np.full(len(held), JITTER_PX)) > HELD
     inside &= views.labels[held] == views.labels[suspects]

@@ -80,10 +80,10 @@ def _seen_by_both(
 def _may_reach(views: Views, neighbours: Neighbours) -> Flags:
     """Tell which views may show ground that another chip sees."""
     cores = _cores(views, neighbours)
-    reaching = np.zeros(len(views.chips), dtype=bool)
+    reaching = views.cut > 0  # up to the chip's edge, however far from it the box ends
     for side in range(4):
         limits = cores[:, side].take(views.chips)
-        reaching |= views.boxes[:, side] < limits if side < 2 else views.boxes[:, side] > limits
+        reaching |= views.boxes[:, side] <= limits if side < 2 else views.boxes[:, side] >= limits
     coarse = views.resolutions_px > views.resolutions_px.min(initial=np.inf)
     if coarse.any() and views.shapes is not None:
         reaching[:] = True
@@ -91,7 +91,7 @@ def _may_reach(views: Views, neighbours: Neighbours) -> Flags:
         in_coarse = coarse[views.chips]
         reach_px = JITTER_PX * views.resolutions_px.max()
         smallest = areas(grown(views.boxes[in_coarse], JITTER_PX)).min(initial=np.inf)
-        reaching |= in_coarse | (views.cut > 0) | (areas(grown(views.boxes, reach_px)) >= ALIKE * smallest)
+        reaching |= in_coarse | (areas(grown(views.boxes, reach_px)) >= ALIKE * smallest)
     return reaching
 
 

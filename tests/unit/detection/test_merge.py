@@ -49,7 +49,8 @@ def crowds(draw: st.DrawFn) -> list[ImageDetection]:
 
     Some are seen in a picture of the whole image with pixels four times as large.
     """
-    chips = windows_of(ChipGrid(image_width=200, image_height=140, chip_px=100, overlap_px=50))
+    overlap_px = draw(st.sampled_from((50, 0, 10, 70)))
+    chips = windows_of(ChipGrid(image_width=200, image_height=140, chip_px=100, overlap_px=overlap_px))
     whole = Window(col_off=0, row_off=0, width=200, height=140)
     found = []
     for _ in range(draw(st.integers(min_value=0, max_value=24))):

@@ -87,6 +87,17 @@ def test_rule_2_a_cut_side_is_first_moved_to_the_chips_edge():
     assert count(*halves) == 1
 
 
+@pytest.mark.parametrize(("gap", "objects"), [(0, 1), (2, 1), (3, 2)])
+def test_rule_2_chips_that_only_touch_see_ground_in_common_at_their_edges(gap, objects):
+    # each box ends 6 px from its chip's edge: 7 % of its width
+    touching = Window(col_off=100 + gap, row_off=0, width=100, height=100)
+    halves = [
+        left(10, 10, 94, 40, cut=TO_THE_RIGHT),
+        ImageDetection(CAR, 90.0, Kind.OBJECT, PixelBox(106 + gap, 10, 190, 40), (touching,), TO_THE_LEFT),
+    ]
+    assert count(*halves) == objects
+
+
 @pytest.mark.parametrize(("row", "objects"), [(24, 1), (29, 2)])
 def test_rule_3_of_a_part_more_than_half_lies_in_its_whole(row, objects):
     part = left(85, 10, 100, 40, cut=TO_THE_RIGHT)
@@ -238,6 +249,12 @@ def test_rule_9_things_of_another_label_are_no_crowd_of_it():
     things = left(10, 50, 30, 90, label=BOAT), left(50, 50, 70, 90, label=BOAT)
     assert count(*things, whole(*CROWD)) == 3
     assert count(*things, left(32, 50, 48, 90), whole(*CROWD)) == 4
+
+
+@pytest.mark.parametrize(("row", "objects"), [(22.5, 2), (24.5, 3)])
+def test_rule_9_things_beside_a_coarse_box_by_two_pixels_are_inside_it(row, objects):
+    things = left(22, row, 25, row + 1), left(30, row, 33, row + 1)
+    assert count(*things, whole(10, 20, 70, 22)) == objects
 
 
 def test_rule_9_what_a_chip_saw_is_never_left_out():
