@@ -51,16 +51,12 @@ class JpegBlocks:
 
     def read(self, file: RangedObject, piece: Window) -> "CodedPiece | None":
         """Read the blocks of a piece, coded; None if one is not there. For the thread of the dataset."""
-        coded = []
-        for col, row in self.blocks.in_window(piece):
-            span = self.blocks.span(col, row)
-            if span is None:
-                return None
-            body = file.read(span.start, span.size)
-            if not body.startswith(START) or body.count(START_OF_SCAN) != 1:
-                return None
-            window = self.blocks.place(col, row)
-            coded.append((window, self.tables + body[len(START) :]))
+        found = self.blocks.bodies(file, piece)
+        if found is None:
+            return None
+        if any(not body.startswith(START) or body.count(START_OF_SCAN) != 1 for _, body in found):
+            return None
+        coded = [(window, self.tables + body[len(START) :]) for window, body in found]
         return CodedPiece(piece, self.colours, coded)
 
 

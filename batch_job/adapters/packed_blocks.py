@@ -57,13 +57,10 @@ class PackedBlocks:
 
     def read(self, file: RangedObject, piece: Window) -> "PackedPiece | None":
         """Read the blocks of a piece; None if one is not there. For the thread of the dataset."""
-        packed = []
-        for col, row in self.blocks.in_window(piece):
-            span = self.blocks.span(col, row)
-            if span is None:
-                return None
-            packed.append((self.blocks.place(col, row), file.read(span.start, span.size)))
-        return PackedPiece(self, piece, packed)
+        if piece.width * piece.height * self.blocks.layout.pixel_bytes > MAX_BLOCK_BYTES:
+            return None  # many small blocks of many bands
+        packed = self.blocks.bodies(file, piece)
+        return None if packed is None else PackedPiece(self, piece, packed)
 
     def decode(self, body: bytes) -> NDArray[Any] | None:
         """Decode a block, in any thread: (rows, columns, bands). None where it is not exactly that."""

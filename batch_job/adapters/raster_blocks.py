@@ -14,6 +14,12 @@ MAX_RUN_BYTES = 4 * 1024**2
 RUNS_BYTES = 12 * 1024**2
 """Of all rows of blocks that one row of chips shows, fetched ahead at one time; a file keeps a little more."""
 
+MAX_GROWTH = 2
+"""Noise in JPEG of the best quality takes less than that of its pixels. A file may say that each of a thousand blocks
+is all of it: then they are GDAL's, which asks the same before it reads one."""
+SPARE_BYTES = 64 * 1024
+"""Small blocks may be smaller than their headers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -56,6 +62,23 @@ class Blocks:
         start = tag(self.dataset, f"BLOCK_OFFSET_{col}_{row}", band=band)
         size = tag(self.dataset, f"BLOCK_SIZE_{col}_{row}", band=band)
         return Span(int(start), int(size)) if start and size and int(size) > 0 else None
+
+    def bodies(self, file: RangedObject, piece: Window) -> list[tuple[Window, bytes]] | None:
+        """Read the blocks of a piece, which hold all bands, as the file has them.
+
+        Returns:
+            Where each lies in the image, and its bytes; None if one is left out, or they have too many bytes.
+        """
+        places = list(self.in_window(piece))
+        found = [span for col, row in places if (span := self.span(col, row)) is not None]
+        block_bytes = self.layout.block_width * self.layout.block_height * self.layout.pixel_bytes
+        most = MAX_GROWTH * block_bytes * len(places) + SPARE_BYTES
+        if len(found) < len(places) or sum(span.size for span in found) > most:
+            return None
+        return [
+            (self.place(col, row), file.read(span.start, span.size))
+            for (col, row), span in zip(places, found, strict=True)
+        ]
 
     def fetch(self, file: RangedObject, piece: Window, bands: Sequence[int], *, end_col: int) -> None:
         """Fetch the blocks of a piece, and with them those to the right that stand next in the file.

@@ -1,5 +1,6 @@
 """Blocks in deflate, ZSTD and WebP by imagecodecs: equal to what rasterio reads, and GDAL has the last word."""
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +27,8 @@ from batch_job.values.spaces import ChipGrid, Window
 IMAGE = ImageRef("bucket", "folder/key.tif")
 WIDTH, HEIGHT = 300, 220
 GRID = ChipGrid(image_width=WIDTH, image_height=HEIGHT, chip_px=90, overlap_px=13)
+TILE_BYTE_COUNTS, LONG = 325, 4
+"""A TIFF's tag, and a type of it."""
 BLOCKS = {"tiled": True, "blockxsize": 64, "blockysize": 64}
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -157,6 +160,48 @@ def test_large_blocks_are_left_to_gdal(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(packed_blocks, "MAX_BLOCK_BYTES", 64 * 64 * 3 - 1)
     with opened(tiff(noise(3), compress="deflate")) as source:
         assert source.decoder is None
+
+
+def claiming(body: bytes, block_bytes: int) -> bytes:
+    """Let every block of a TIFF say that it has so many bytes, which lie behind all else."""
+    made = bytearray(body)
+    [first] = struct.unpack_from("<I", made, 4)
+    [n_tags] = struct.unpack_from("<H", made, first)
+    for at in range(first + 2, first + 2 + 12 * n_tags, 12):
+        tag, _, count, _ = struct.unpack_from("<HHII", made, at)
+        if tag == TILE_BYTE_COUNTS:
+            struct.pack_into("<HHII", made, at, tag, LONG, count, len(made))
+            made += struct.pack(f"<{count}I", *[block_bytes] * count)
+    return bytes(made) + bytes(block_bytes)
+
+
+@pytest.mark.parametrize("compress", ["deflate", "zstd", "webp", "jpeg"])
+def test_blocks_that_each_claim_to_be_all_of_the_file_are_not_held_together(compress: str):
+    body = tiff(noise(3), compress=compress, blockxsize=16, blockysize=16, photometric="rgb")
+    claimed = claiming(body, 64_000)
+    piece = Window(col_off=0, row_off=0, width=WIDTH, height=HEIGHT)
+    with opened(body) as source:
+        expected = put_together(source, (1, 2, 3))
+        assert source.gdal.call(lambda: source.decoder.read(source.file, piece)) is not None
+    with opened(claimed) as source:
+        assert source.gdal.call(lambda: source.decoder.read(source.file, piece)) is None
+        assert np.abs(put_together(source, (1, 2, 3)).astype(int) - expected).max() <= 1  # of JPEG
+
+
+def test_noise_in_the_largest_blocks_of_its_kind_is_decoded_by_us():
+    body = tiff(noise(3, most=256), compress="jpeg", jpeg_quality=100, photometric="rgb")
+    piece = Window(col_off=0, row_off=0, width=WIDTH, height=HEIGHT)
+    with opened(body) as source:
+        assert source.gdal.call(lambda: source.decoder.read(source.file, piece)) is not None
+
+
+def test_a_piece_of_many_small_blocks_in_many_bands_is_left_to_gdal():
+    bands = packed_blocks.MAX_BLOCK_BYTES // (WIDTH * HEIGHT) + 1
+    body = tiff(np.repeat(noise(1), bands, axis=0), compress="zstd", photometric="minisblack")
+    piece = Window(col_off=0, row_off=0, width=WIDTH, height=HEIGHT)
+    with opened(body) as source:
+        assert source.gdal.call(lambda: source.decoder.read(source.file, piece)) is None
+        np.testing.assert_array_equal(put_together(source, (1, 2, 3)), whole(body, (1, 2, 3)))
 
 
 def broken(compress: str, change: str) -> bytes:
