@@ -187,6 +187,11 @@ def test_a_file_that_is_missing_or_too_large_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"16,777,217 bytes, where 16,777,216 are the most; .*ogr2ogr -simplify"):
         check_area_size("big.json", MAX_AREA_BYTES + 1)
     check_area_size("large.json", MAX_AREA_BYTES)
+    sparse = tmp_path / "sparse.json"
+    with sparse.open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(SettingsError, match="1,099,511,627,776 bytes"):
+        read_area_file(str(sparse))
 
 
 @pytest.mark.parametrize("uri", ["s3://bucket", "s3://bucket/", "s3://bucket/a/", "s3:///a", "s3://b*/x", "s3://bu/a*"])
