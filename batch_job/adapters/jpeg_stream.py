@@ -30,6 +30,9 @@ _PLAIN_FRAMES = (0xC0, 0xC1)
 """Baseline and extended sequential, Huffman coded (ITU-T T.81, table B.1)."""
 _FRAMES = (*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0))
 _SCAN = 0xDA
+_WITH_LENGTH = frozenset({*range(0xC0, 0xD0), *range(0xDA, 0xDE), *range(0xE0, 0xF0), 0xFE})
+"""What else stands before a picture has no length, or is no marker: libjpeg goes on right behind it, where a second
+frame could hide from us."""
 _BITS = 8
 _COLOURS = {1: ("gray",), 3: ("red", "green", "blue")}
 
@@ -110,7 +113,7 @@ def _segments(read: ReadBytes) -> Iterator[tuple[int, bytes]]:
     at = len(_START)
     for _ in range(_MOST_MARKERS):
         head = read(at, 10)
-        if len(head) < 10 or head[0] != 0xFF:
+        if len(head) < 10 or head[0] != 0xFF or head[1] not in _WITH_LENGTH:
             return
         yield head[1], head[4:]
         at += 2 + int.from_bytes(head[2:4], "big")

@@ -176,6 +176,24 @@ def test_a_head_that_ends_too_soon_is_not_plain(length: int):
     assert JpegStream.of(facts, io_read(FULL[:length])) is None
 
 
+def hiding(marker: int) -> bytes:
+    """A progressive picture behind comments that hold the head of a plain one; ``marker`` may lead a reader there."""
+    plain = FULL[2 : FULL.index(b"\xff\xda") + 14]
+    second = b"\xff\xfe" + (len(plain) + 2).to_bytes(2, "big") + plain
+    # read as a segment, the marker ends 24 bytes before the first comment does: where another leads into the second
+    over = b"\xff\xe0" + (24 + 4 - 2).to_bytes(2, "big")
+    first = b"\xff\xe9\xff\xff" + over.ljust(24, b"\0").rjust(0xFFFF - 2, b"\0")
+    return FULL[:2] + bytes([0xFF, marker]) + first + second + LEFT_TO_GDAL["progressive"][2:]
+
+
+@pytest.mark.parametrize("marker", [0x01, 0xD0, 0xD7, 0xFF])
+def test_no_marker_without_a_length_hides_a_frame(marker: int):
+    body = hiding(marker)
+    with opened(body) as source:
+        assert source.decoder is None
+        np.testing.assert_array_equal(put_together(source), by_gdal(LEFT_TO_GDAL["progressive"]))
+
+
 def io_read(body: bytes) -> Any:
     return lambda start, length: body[start : start + length]
 
