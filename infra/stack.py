@@ -76,6 +76,11 @@ class BackfillStack(Stack):
         }
         self._make_workers()
         self._make_alarms()
+        self._grant()
+        write_outputs(self, self._outputs())
+        Tags.of(self).add(TAG, settings.stack)
+
+    def _grant(self) -> None:
         grant_each(
             roles=self._roles,
             storage=self._storage,
@@ -85,8 +90,6 @@ class BackfillStack(Stack):
             live=Way(self._live_queue, self._live, self._live_door.door),
         )
         grant_area(self._area, roles=self._roles)
-        write_outputs(self, self._outputs())
-        Tags.of(self).add(TAG, settings.stack)
 
     def _make_storage(self) -> Storage:
         settings = self._settings
