@@ -26,7 +26,10 @@ MAX_BLOCK_BYTES = 8 * 1024**2
 _CODECS = ("DEFLATE", "ZSTD", "WEBP")
 """As GDAL names them."""
 _DTYPES = ("uint8", "uint16")
-_PREDICTOR = 317
+_PHOTOMETRIC, _FILL_ORDER, _PREDICTOR = 262, 266, 317
+_SHOWN_AS_STORED = (0, 1, 2, 3)
+"""Grey, either way, RGB and palettes; what is YCbCr, GDAL turns into RGB."""
+_HIGH_BIT_FIRST = 1
 _PLAIN, _DIFFERENCES = 1, 2
 """Predictors: none, and differences of neighbours (TIFF 6.0, section 14)."""
 _WEBP_BANDS = 3
@@ -128,8 +131,11 @@ def _predictor(file: RangedObject) -> int | None:
     """Read the predictor; None where GDAL must sort it out, as in a file whose numbers begin with the high byte."""
     try:
         tiff = Tiff.of(file.read)
-        value = tiff.directory(tiff.first, frozenset({_PREDICTOR})).get(_PREDICTOR)
+        found = tiff.directory(tiff.first, frozenset({_PHOTOMETRIC, _FILL_ORDER, _PREDICTOR}))
     except BrokenTiffError:
         return None
-    number = int(value.numbers[0]) if value is not None and value.numbers else _PLAIN
+    said = {tag: value.numbers[0] for tag, value in found.items() if value.numbers}
+    if said.get(_PHOTOMETRIC) not in _SHOWN_AS_STORED or said.get(_FILL_ORDER, _HIGH_BIT_FIRST) != _HIGH_BIT_FIRST:
+        return None
+    number = int(said.get(_PREDICTOR, _PLAIN))
     return number if tiff.order == "<" and number in (_PLAIN, _DIFFERENCES) else None

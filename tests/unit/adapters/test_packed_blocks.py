@@ -27,8 +27,11 @@ from batch_job.values.spaces import ChipGrid, Window
 IMAGE = ImageRef("bucket", "folder/key.tif")
 WIDTH, HEIGHT = 300, 220
 GRID = ChipGrid(image_width=WIDTH, image_height=HEIGHT, chip_px=90, overlap_px=13)
-TILE_BYTE_COUNTS, LONG = 325, 4
-"""A TIFF's tag, and a type of it."""
+PHOTOMETRIC, FILL_ORDER, TILE_BYTE_COUNTS = 262, 266, 325
+"""Tags of a TIFF."""
+SHORT, LONG = 3, 4
+"""Types of what stands under them."""
+YCBCR = 6
 BLOCKS = {"tiled": True, "blockxsize": 64, "blockysize": 64}
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -144,6 +147,44 @@ def test_what_is_not_plain_is_left_to_gdal(name: str):
     with opened(body) as source:
         assert source.decoder is None
         np.testing.assert_array_equal(put_together(source, (1, 2, 3)), whole(body, (1, 2, 3)))
+
+
+def with_short(body: bytes, tag: int, number: int) -> bytes:
+    """Give a TIFF's first directory, or one with this more in it, another number under a tag."""
+    [first] = struct.unpack_from("<I", body, 4)
+    [n_tags] = struct.unpack_from("<H", body, first)
+    entries = {}
+    for at in range(first + 2, first + 2 + 12 * n_tags, 12):
+        entries[struct.unpack_from("<H", body, at)[0]] = body[at : at + 12]
+    entries[tag] = struct.pack("<HHIHH", tag, SHORT, 1, number, 0)
+    ordered = b"".join(entries[name] for name in sorted(entries))
+    moved = body[:4] + struct.pack("<I", len(body)) + body[8:]
+    return moved + struct.pack("<H", len(entries)) + ordered + bytes(4)
+
+
+@pytest.mark.parametrize("compress", ["deflate", "zstd", "webp"])
+def test_colours_that_gdal_turns_into_rgb_are_left_to_it(compress: str):
+    body = tiff(noise(3), compress=compress, photometric="rgb")
+    as_ycbcr = with_short(body, PHOTOMETRIC, YCBCR)
+    assert (whole(as_ycbcr, (1, 2, 3)) != whole(body, (1, 2, 3))).any()
+    with opened(as_ycbcr) as source:
+        assert source.decoder is None
+        np.testing.assert_array_equal(put_together(source, (1, 2, 3)), whole(as_ycbcr, (1, 2, 3)))
+
+
+@pytest.mark.parametrize("photometric", [0, 1, 2])
+def test_grey_and_rgb_are_decoded_by_us(photometric: int):
+    body = with_short(tiff(noise(1), compress="deflate"), PHOTOMETRIC, photometric)
+    with opened(body) as source:
+        assert isinstance(source.decoder, PackedBlocks)
+        np.testing.assert_array_equal(put_together(source, (1,)), whole(body, (1,)))
+
+
+@pytest.mark.parametrize("compress", ["deflate", "zstd"])
+def test_bits_that_stand_the_other_way_round_are_left_to_gdal(compress: str):
+    body = with_short(tiff(noise(3), compress=compress), FILL_ORDER, 2)
+    with opened(body) as source:
+        assert source.decoder is None
 
 
 @pytest.mark.parametrize(
