@@ -11,16 +11,9 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from batch_job.errors import SettingsError
 from batch_job.settings.area import AREA_TEXT
+from batch_job.settings.dem import DEM_TEXT, DeployedDem
 from batch_job.settings.doors import SHARD_CHIPS, KeyFilters
-from batch_job.settings.pipeline import (
-    AUTO_BANDS,
-    BANDS_TEXT,
-    DEM_TEXT,
-    TARGET_GSD_TEXT,
-    PipelineSettings,
-    check_bands,
-    split,
-)
+from batch_job.settings.pipeline import AUTO_BANDS, BANDS_TEXT, TARGET_GSD_TEXT, PipelineSettings, check_bands, split
 
 VPC_REASON = (
     "a domain in a VPC is not offered yet: people's browsers and the workers' public subnets could not reach it "
@@ -92,7 +85,7 @@ class DeploySettings(KeyFilters, BaseSettings):
     exclude_labels: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="These labels are not indexed, comma-separated; what is below them is."
     )
-    dem: str = Field(default="", pattern=r"^(s3://[a-z0-9][a-z0-9.-]+[a-z0-9]/[^*?$\s][^*?$]*)?$", description=DEM_TEXT)
+    dem: DeployedDem = Field(default="", description=DEM_TEXT)
     area_of_interest: str = Field(default="", description=AREA_TEXT)
     max_vcpus: int = Field(
         default=4, ge=2, le=4096, description="Cap over all of Batch, live lane included; new accounts have 6."

@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from batch_job.errors import SettingsError
 from batch_job.settings.area import AREA_TEXT
+from batch_job.settings.dem import DEM_TEXT, Dem
 
 DETECTION_VERSION = 2
 """Raise when the code cuts or encodes chips differently, so that old answers are not taken for new ones."""
@@ -62,11 +63,6 @@ BANDS_TEXT = f"Which bands are shown: `auto`, `R,G,B` or `N` by number, or an or
 
 
 TARGET_GSD_TEXT = "Images with smaller pixels are read smaller, by a whole number, m on the ground; 0: as they are."
-
-
-DEM_TEXT = "GeoTIFF of heights, metres, that images placed by RPCs lie on; empty: each at one height of its own."
-DEM_PATTERN = r"^(s3://[a-z0-9][a-z0-9.-]+[a-z0-9]/\S.*|[^:]+)?$"
-"""``s3://BUCKET/KEY``, or a path; never another scheme, which GDAL might follow."""
 
 
 class PipelineSettings(BaseSettings):
@@ -130,7 +126,7 @@ class PipelineSettings(BaseSettings):
     area_digest: str = Field(
         default="", pattern="^([0-9a-f]{32})?$", description="Names what stands in that file; whoever reads it says so."
     )
-    dem: str = Field(default="", pattern=DEM_PATTERN, description=DEM_TEXT)
+    dem: Dem = Field(default="", description=DEM_TEXT)
     requester_pays: bool = Field(default=False, description="Pay for requests to a bucket whose owner does not.")
     stack: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9-]{0,127})?$", description="Names this deployment.")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Log from here up.")

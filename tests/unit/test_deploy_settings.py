@@ -73,8 +73,8 @@ def test_every_wrong_value_is_named_at_once():
         (POOL | DOMAIN, "user_pool_id is of no use beside domain_endpoint"),
         ({"search_volume_gb": 101}, "t3.small.search takes 100 GB"),
         ({"vpc_id": "vpc-1"}, VPC_REASON),
-        ({"dem": "heights.tif"}, "dem"),
-        ({"dem": "s3://maps/*"}, "dem"),
+        ({"dem": "heights.tif"}, "dem: Value error, names no object; put the file into a bucket, and write s3://"),
+        ({"dem": "s3://maps/*"}, "without any of * ? $"),
     ],
 )
 def test_what_does_not_go_together_is_refused_with_the_reason(wrong, why):
