@@ -19,6 +19,9 @@ from batch_job.adapters.raster_parts import shared
 from batch_job.values.raster import RasterFacts
 from batch_job.values.spaces import Window
 
+MAX_BLOCK_BYTES = 64 * 1024**2
+"""4,096 px a side in RGB are 50 MB. Each thread holds a whole block; of larger ones GDAL holds one at a time."""
+
 START, END = b"\xff\xd8", b"\xff\xd9"
 START_OF_SCAN = b"\xff\xda"
 """In compressed data 255 is followed by 0, so this stands there once: a block of thousands of scans takes hours."""
@@ -42,6 +45,9 @@ class JpegBlocks:
         dataset: Any = blocks.dataset
         compression = dataset.tags(ns="IMAGE_STRUCTURE").get("COMPRESSION", "")
         if not compression.endswith("JPEG") or set(facts.dtypes) != {"uint8"} or facts.bits is not None:
+            return None
+        layout = blocks.layout
+        if layout.block_width * layout.block_height * layout.pixel_bytes > MAX_BLOCK_BYTES:
             return None
         colours = _colours_of(dataset, compression)
         tables = bytes.fromhex(tag(dataset, "JPEGTABLES", band=1) or "ffd8ffd9")

@@ -18,8 +18,8 @@ from PIL import Image
 from rasterio.io import MemoryFile
 from rasterio.shutil import copy
 
-from batch_job.adapters import ranges, raster_pieces
-from batch_job.adapters.jpeg_blocks import CodedPiece
+from batch_job.adapters import jpeg_blocks, ranges, raster_pieces
+from batch_job.adapters.jpeg_blocks import CodedPiece, JpegBlocks
 from batch_job.adapters.ranges import BLOCK_BYTES, ObjectsInMemory, Portion, RangeReader
 from batch_job.adapters.raster import RasterOpener
 from batch_job.adapters.raster_parts import Layout
@@ -401,6 +401,18 @@ def test_halved_colours_are_within_one_level_of_grey_and_exactly_what_other_deco
     assert np.abs(np.tensordot(grey, rgb.astype(float) - expected, 1)).max() <= 1.5
     theirs = np.asarray(Image.open(io.BytesIO(block[1])).convert("RGB")).transpose(2, 0, 1)
     np.testing.assert_array_equal(rgb[:, 256:384, 128:256], theirs)
+
+
+def test_jpeg_blocks_too_large_for_every_thread_to_hold_one_are_left_to_gdal(monkeypatch: pytest.MonkeyPatch):
+    name = "no colour transform"
+    with opened(JPEGS[name]) as source:
+        layout = source.layout
+        assert isinstance(source.decoder, JpegBlocks)
+    block_bytes = layout.block_width * layout.block_height * 3
+    monkeypatch.setattr(jpeg_blocks, "MAX_BLOCK_BYTES", block_bytes - 1)
+    with opened(JPEGS[name]) as source:
+        assert source.decoder is None
+        np.testing.assert_array_equal(put_together(source, GRID)[0], whole(JPEGS[name])[0])
 
 
 def test_jpeg_blocks_are_decoded_by_us(monkeypatch: pytest.MonkeyPatch):
