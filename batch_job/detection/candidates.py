@@ -20,9 +20,10 @@ BANDS = 16
 MAX_CANDIDATES = 200_000
 """Pairs looked at in one go: about 20 MB, however boxes are piled up."""
 MAX_PILED = 64
-"""Middles that glimpses of one side of a ground meet on average: more are a pile, in which each glimpse that meets more
-is compared with the nearest in rank."""
+"""Middles that glimpses of one side of a ground meet on average, band by band: more are a pile, in which a glimpse that
+meets more in a band is compared with the nearest in rank there."""
 NEAR_IN_PILE = 2
+"""So many of a band: the one of the same rank among the middles at the same place, and the one before."""
 
 
 @dataclass(frozen=True, slots=True)

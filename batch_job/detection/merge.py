@@ -47,7 +47,8 @@ def merge(detections: Iterable[ImageDetection]) -> list[ImageDetection]:
         counts only where no chip carries the label.
 
     The result does not depend on the order of the input, and merging it again changes nothing: what several chips saw
-    is taken as merged. Time and memory grow about linearly.
+    is taken as merged. Time and memory grow about linearly. Of hundreds of boxes that two chips saw in one place each
+    is compared with a few only (``candidates``); merging what is left of such a pile again may join some more.
 
     Args:
         detections: Of one image; each seen in one chip (``dechip``), or merged already.
