@@ -72,15 +72,16 @@ class VipsRows:
 
 
 def loaded() -> Any:
-    """Load the library, once; None where it is not installed."""
+    """Load the library, once; None where it is not installed, or does not begin."""
     global _loaded  # noqa: PLW0603  libvips has one state for the process too
     with _LOADING:
         if _loaded is None:
             try:
-                _loaded = importlib.import_module("_libvips")
-            except ImportError:
+                library = importlib.import_module("_libvips")
+                _prepare(library)
+            except (ImportError, VipsError):
                 return None
-            _prepare(_loaded)
+            _loaded = library
     return _loaded
 
 

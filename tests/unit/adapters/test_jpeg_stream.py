@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.io import MemoryFile
 
-from batch_job.adapters import ranges
+from batch_job.adapters import ranges, vips_rows
 from batch_job.adapters.jpeg_stream import JpegStream
 from batch_job.adapters.ranges import ObjectsInMemory, Portion, RangeReader
 from batch_job.adapters.raster import RasterOpener
-from batch_job.adapters.vips_rows import VipsRows, loaded
+from batch_job.adapters.vips_rows import VipsError, VipsRows, loaded
 from batch_job.errors import UnavailableError, UnreadableImageError
 from batch_job.imagery.grid import windows
 from batch_job.ports import RasterSource
@@ -236,6 +236,18 @@ def test_after_an_oddity_gdal_reads_the_rest(monkeypatch: pytest.MonkeyPatch):
         with pytest.raises(UnreadableImageError, match="libjpeg"):
             put_together(source)
         assert source.decoder._rows is None
+
+
+def test_a_library_that_does_not_begin_is_not_used(monkeypatch: pytest.MonkeyPatch):
+    def failing(_library: object) -> None:
+        raise VipsError("no memory")
+
+    monkeypatch.setattr(vips_rows, "_loaded", None)
+    monkeypatch.setattr(vips_rows, "_prepare", failing)
+    for _ in range(2):
+        with opened(FULL) as source:
+            assert source.decoder is None
+            assert np.abs(put_together(source) - by_gdal(FULL)).max() == 0
 
 
 # ---- how it reads
