@@ -99,6 +99,8 @@ def _outline(points: Points, frame: ChipFrame, *, where: str) -> Outline | None:
     inside = None if whole is None else largest_part(shapely.intersection(whole, content))
     if inside is None or inside.area < MIN_AREA_PX2:
         return None
+    # what is next to nothing beyond an edge stays there
+    inside = shapely.transform(inside, lambda points: points.clip((0, 0), (frame.content_width, frame.content_height)))
     min_col, min_row, max_col, max_row = inside.bounds
     box = PixelBox(min_col=min_col, min_row=min_row, max_col=max_col, max_row=max_row)
     return Outline(box, to_ring(inside))

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from shapely import affinity
 
@@ -164,6 +164,7 @@ def near(length: int) -> st.SearchStrategy[float]:
     return st.integers(-60, length + 60) | st.floats(-60, length + 60)
 
 
+@example([(0, 1), (0, -1e-205), (1, 1)], random.Random(0))
 @given(st.lists(st.tuples(near(200), near(100)), min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_whatever_ring_comes_what_is_read_is_valid_and_in_the_chip(points: list[Any], rng: random.Random) -> None:
     for found in read(plain(points), plain([*points, points[0]]), plain(rng.sample(points, len(points)))):
