@@ -82,7 +82,8 @@ def _closeness(one: View, other: View, views: list[View]) -> float | None:
     goes_on, further = _beyond(one, other), _beyond(other, one)
     facing = bool(goes_on) and bool(further)
     if facing:
-        agree = closeness >= FACING
+        unsure = _ends_short(one, further) or _ends_short(other, goes_on)
+        agree = closeness >= (ALIKE if unsure else FACING)
     else:
         part, whole = (other, one) if goes_on else (one, other)
         agree = _share(part.outline, whole.outline, reach) > SAME_OBJECT_SHARE
@@ -143,6 +144,12 @@ def _beyond(view: View, other: View) -> Sides:
     sides |= Sides.RIGHT if view.box[2] - other.land[2] > tolerance[0] else Sides.NONE
     sides |= Sides.BOTTOM if view.box[3] - other.land[3] > tolerance[1] else Sides.NONE
     return sides
+
+
+def _ends_short(view: View, towards: Sides) -> bool:
+    """3: whether a cut side of these is further than two pixels of the picture from its chip's edge."""
+    sides = zip(view.box, view.land, (Sides.LEFT, Sides.TOP, Sides.RIGHT, Sides.BOTTOM), strict=True)
+    return any(view.cut & towards & side and abs(own - edge) > EDGE_TOLERANCE_PX * view.px for own, edge, side in sides)
 
 
 def _is_crowd(one: list[View], whole: list[list[View]]) -> bool:

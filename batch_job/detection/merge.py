@@ -32,7 +32,8 @@ def merge(detections: Iterable[ImageDetection]) -> list[ImageDetection]:
     2. Of each view only the part on ground that another chip sees too is compared, with that chip's views; a cut side
        is first moved to the chip's edge, where the object surely reaches.
     3. *Parts*: more than half of the smaller part lies in the larger one, and whichever view goes on beyond the other's
-       chip, the other is cut there. So a part joins its whole, and halves that face each other across the border join.
+       chip, the other is cut there. So a part joins its whole, and halves that face each other across the border join;
+       they agree the better, the less sure it is that both are cut.
     4. *Wholes*: or both views, whole, are alike. So a small thing in the corner of a large one's box stays itself.
     5. What is compared may be off by two pixels of the coarser picture, and sides by a share of the box. A view that
        has a shape is measured by it, in all of this, and not by its box.

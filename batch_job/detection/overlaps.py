@@ -6,16 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from batch_job.detection.candidates import candidates
+from batch_job.detection.dechip import EDGE_TOLERANCE_PX
 from batch_job.detection.glimpses import ALIKE, JITTER_PX, Glimpses
 from batch_job.detection.measures import glimpse_ious, view_ious, view_shares
 from batch_job.detection.ordering import starts_of
-from batch_job.detection.views import Flags, Floats, Ints, Views, areas, grown, taken
+from batch_job.detection.views import SIDES, Flags, Floats, Ints, SideBits, Views, areas, grown, taken
 
 SAME_OBJECT_SHARE = 0.5
 """More than this of a part inside its whole: the same object, the rule measured best in peers."""
 FACING = 0.25
 """Intersection over union of glimpses from which two halves, each cut by the other's chip, are one object. Upright
-things reach 0.85; of a long diagonal one the halves agree on less, as its glimpses' boxes hold much else."""
+things reach 0.85; of a long diagonal one the halves agree on less, as its glimpses' boxes hold much else.
+Where one ends a few pixels before its chip's edge it may be whole, and the other a neighbour: then it is ``ALIKE``."""
 CONFUSED = 0.7
 """The same from which a view of one label and a view of another, both whole or one part of the other, are one object
 under two names. Never halves that face each other: things of two labels may lie over one another, and each be seen by
@@ -119,7 +121,8 @@ def _are_parts(views: Views, glimpses: Glimpses, some: Ints, others: Ints, close
     part, whole = np.where(goes_on, second, first), np.where(goes_on, first, second)
     px = np.maximum(views.resolutions_px[views.chips[part]], views.resolutions_px[views.chips[whole]])
     share = view_shares(views, part, whole, JITTER_PX * px)
-    agree = np.where(facing, closeness >= FACING, share > SAME_OBJECT_SHARE)
+    unsure = _ends_short(views, first, glimpses.beyond[others]) | _ends_short(views, second, glimpses.beyond[some])
+    agree = np.where(facing, closeness >= np.where(unsure, ALIKE, FACING), share > SAME_OBJECT_SHARE)
     return np.asarray(agree & _cut_towards(views, glimpses, some, others))
 
 
@@ -129,3 +132,11 @@ def _cut_towards(views: Views, glimpses: Glimpses, some: Ints, others: Ints) -> 
     cut, there = views.cut[glimpses.views[some]], views.cut[glimpses.views[others]]
     towards = ((further == 0) | ((cut & further) > 0)) & ((beyond == 0) | ((there & beyond) > 0))
     return np.asarray(towards & ((beyond | further) > 0))
+
+
+def _ends_short(views: Views, which: Ints, towards: SideBits) -> Flags:
+    """Tell which views end, on a cut side of these, more than a few pixels before the edge of their chip."""
+    chips = views.chips[which]
+    gaps_px = np.abs(taken(views.boxes, which) - views.windows[chips])
+    sides = ((views.cut[which] & towards)[:, None] & np.array(SIDES, np.uint8)) > 0
+    return np.asarray((sides & (gaps_px > EDGE_TOLERANCE_PX * views.resolutions_px[chips, None])).any(axis=1))
