@@ -15,7 +15,7 @@ import rasterio
 from rasterio.session import DummySession
 
 from batch_job.adapters.decoders import decoder_of
-from batch_job.adapters.gdal_open import open_dataset
+from batch_job.adapters.gdal_open import closing, open_dataset
 from batch_job.adapters.gdal_thread import GDAL_OPTIONS, GdalThread, as_ours
 from batch_job.adapters.ranges import LocalFiles, RangedObject, RangeReader
 from batch_job.adapters.raster_blocks import Blocks
@@ -48,7 +48,7 @@ class RasterOpener:
         file = RangedObject(self._reader(image), image, etag=etag)
         with rasterio.Env(session=DummySession(), **GDAL_OPTIONS), ExitStack() as open_files:
             dataset, head = _opened(image, file)
-            open_files.enter_context(dataset)
+            open_files.enter_context(closing(dataset))
             with as_ours(image, file):
                 check_single(image, dataset)
                 check_size(image, dataset, head)

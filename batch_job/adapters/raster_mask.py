@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rasterio.enums import MaskFlags, Resampling
 from rasterio.windows import Window as GdalWindow
 
-from batch_job.adapters.gdal_open import open_dataset
+from batch_job.adapters.gdal_open import closing, open_dataset
 from batch_job.adapters.gdal_thread import as_ours
 from batch_job.adapters.ranges import RangedObject, RangeReader
 from batch_job.adapters.raster_blocks import Blocks
@@ -161,7 +161,7 @@ def opened_mask(reader: RangeReader, beside: ImageRef, *, etag: str | None, of: 
         raise UnsupportedImageError(f"{beside.uri}: a mask beside an image is read as TIFF alone")
     with as_ours(beside, file):
         dataset = open_dataset(beside, file, driver="GTiff")
-    with dataset:
+    with closing(dataset):
         with as_ours(beside, file):
             check_size(beside, dataset, head)
             if (dataset.width, dataset.height) != (of.width, of.height):

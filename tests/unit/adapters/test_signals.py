@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from batch_job.adapters.ranges import ObjectsInMemory
+from batch_job.adapters.ranges import ObjectsInMemory, RangedFile
 from batch_job.adapters.raster import RasterOpener
 from batch_job.adapters.signals import signals_held
 from batch_job.values.image import ImageRef
@@ -71,3 +71,24 @@ def test_ctrl_c_while_gdal_reads_is_no_broken_image():
         with pytest.raises(KeyboardInterrupt):
             list(source.read_windows([Window(col_off=0, row_off=0, width=1500, height=1500)], bands=(1, 2, 3)))
     assert not objects.armed
+
+
+def test_ctrl_c_while_gdal_closes_is_not_swallowed(monkeypatch):
+    close = RangedFile.close
+    closed = []
+
+    def close_interrupted(file: RangedFile) -> None:
+        closed.append(threading.current_thread() is threading.main_thread())
+        os.kill(os.getpid(), signal.SIGINT)
+        close(file)
+
+    opener = RasterOpener(ObjectsInMemory({IMAGE: tiff(np.zeros((3, 64, 64), np.uint8))}))
+
+    def look() -> None:
+        with opener(IMAGE, etag=None):
+            monkeypatch.setattr(RangedFile, "close", close_interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        look()
+    monkeypatch.undo()
+    assert closed
