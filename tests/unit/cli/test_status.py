@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -253,10 +254,11 @@ def test_on_a_terminal_a_key_leaves_it_as_it_was(pressed: bytes):
 
 
 def _take_terminal() -> None:
-    """Make standard input the terminal that Ctrl-C comes from."""
+    """Make standard input the terminal that Ctrl-C comes from, and have it heard though these tests may ignore it."""
     import fcntl
 
     fcntl.ioctl(0, keys.termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _read(descriptor: int, enough: Callable[[bytes], bool]) -> bytes:
